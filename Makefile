@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# The one entry for people and CI. What a check does is in noxfile.py, what the lab does in tests/lab.
+# Another Python: make PYTHON=python3.13 VENV=.venv-3.13 unit
+PYTHON ?= python3
+VENV ?= .venv
+LAB ?= demo
+
+BIN := $(CURDIR)/$(VENV)/bin
+PY := $(BIN)/python
+STAMP := $(VENV)/requirements-$(shell sha256sum requirements-dev.txt | cut -c1-16).stamp
+COLLECTIONS := $(CURDIR)/build/collections
+CHECKOUT := $(COLLECTIONS)/ansible_collections/kubestead/cluster
+NOX := $(BIN)/nox --session
+
+export KUBESTEAD_LAB_HOME ?= $(HOME)/.cache/kubestead-lab
+export PATH := $(BIN):$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(COLLECTIONS)
+export PYTHONPATH := $(COLLECTIONS)
+LAB_FILES := $(KUBESTEAD_LAB_HOME)/labs/$(LAB)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo demo-down test test-full bench lint unit sanity molecule docs build clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  %-46s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(STAMP) $(CHECKOUT) ## Create $(VENV) with everything that development needs
+
+$(STAMP): requirements-dev.txt
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	touch $@
+
+$(CHECKOUT):
+	mkdir -p $(@D)
+	ln -sfn ../../../.. $@
+
+demo: venv ## Bring up five machines and make a cluster of them
+	$(PY) -m tests.lab up $(LAB)
+	$(BIN)/ansible-playbook playbooks/site.yml -i $(LAB_FILES)/hosts.yml
+	@echo KUBECONFIG=$(LAB_FILES)/kubeconfig
+
+demo-down: venv ## Remove what demo made
+	$(PY) -m tests.lab down $(LAB)
+
+test: venv ## Everything that CI runs: lint, unit, sanity, molecule
+	$(NOX) lint unit sanity molecule
+
+test-full: venv ## test and the slow ones
+	$(NOX) lint unit sanity molecule full
+
+bench: venv ## Speed against the hand-written parallel shell, into build/bench.json
+	$(PY) -m tests.bench
+
+lint unit sanity molecule docs build: venv ## The single steps
+	$(NOX) $@
+
+clean: ## Remove what the targets above left in the checkout
+	rm -rf build .venv* .nox .mypy_cache .ruff_cache .pytest_cache .ansible .cache

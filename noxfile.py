@@ -1,0 +1,150 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the steps of `make` do. All tools come from the environment that `make venv` created."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import nox
+from ansible_test._internal.python_requirements import get_venv_packages
+from nox.command import CommandFailed
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "unit", "sanity", "molecule"]
+
+ROOT = Path(__file__).parent
+BUILD = ROOT / "build"
+COLLECTION = "ansible_collections/kubestead/cluster"
+PLUGINS = "ansible_collections.kubestead.cluster.plugins"
+# ansible-test only works below a real directory of this name.
+SANITY_TREE = BUILD / "sanity" / COLLECTION
+# Stands in for the get-pip.py that ansible-test would download for its own virtual environments:
+# Python brings the same pip, and no other site than the package index has to be reached.
+GET_PIP = """\
+# Made by the kubestead.cluster tests: installs the pip that this Python carries.
+import ensurepip
+
+ensurepip.bootstrap()
+"""
+
+TYPED = ["noxfile.py", "tests/lab", "tests/bench", "tests/tools"]
+
+
+class Steps:
+    """Run every command of a session, say how long each took, and fail at the end if one did."""
+
+    def __init__(self, session: nox.Session) -> None:
+        self.session = session
+        self.failed: list[str] = []
+
+    def run(self, name: str, *command: str, env: dict[str, str] | None = None) -> None:
+        start = time.monotonic()
+        try:
+            self.session.run(*command, env=env)
+        except CommandFailed:
+            self.failed.append(name)
+        self.session.log(f"{name}: {time.monotonic() - start:.1f} s")
+
+    def finish(self) -> None:
+        if self.failed:
+            self.session.error(f"failed: {', '.join(self.failed)}")
+
+
+def existing(paths: list[str]) -> list[str]:
+    return [path for path in paths if (ROOT / path).exists()]
+
+
+def tracked() -> list[str]:
+    """The files of the checkout that git knows, without those deleted in the working tree."""
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [name for name in listing.split("\0") if name and (ROOT / name).exists()]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, YAML, Ansible, generated files and licenses."""
+    steps = Steps(session)
+    steps.run("ruff check", "ruff", "check", ".")
+    steps.run("ruff format", "ruff", "format", "--check", ".")
+    steps.run("mypy plugins", "mypy", "-p", PLUGINS, env={"MYPYPATH": str(BUILD / "collections")})
+    steps.run("mypy tests", "mypy", *existing(TYPED), env={"MYPYPATH": str(ROOT), "PYTHONPATH": ""})
+    steps.run("yamllint", "yamllint", "--strict", ".")
+    steps.run("ansible-lint", "ansible-lint", "--offline", "--strict")
+    steps.run("role documentation", "python", "-m", "tests.tools.role_docs", "--check")
+    steps.run("action groups", "python", "-m", "tests.tools.action_groups", "--check")
+    steps.run("changelog", "antsibull-changelog", "lint")
+    steps.run("licenses", "reuse", "lint", "--quiet")
+    steps.finish()
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """Unit tests with the coverage of plugins."""
+    (BUILD / "coverage").mkdir(parents=True, exist_ok=True)
+    session.run("pytest", f"--cov={PLUGINS}", "--cov-report=term-missing:skip-covered", *session.posargs)
+
+
+@nox.session
+def sanity(session: nox.Session) -> None:
+    """ansible-test sanity without any ignore file, on a copy of what git knows."""
+    shutil.rmtree(SANITY_TREE, ignore_errors=True)
+    for name in tracked():
+        target = SANITY_TREE / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target, follow_symlinks=False)
+    provide_get_pip()
+    env = {"ANSIBLE_COLLECTIONS_PATH": "", "PYTHONPATH": ""}
+    with session.chdir(SANITY_TREE):
+        session.run("ansible-test", "sanity", "--venv", "--color", "no", *session.posargs, env=env)
+
+
+def provide_get_pip() -> None:
+    """Put the bootstrap script where ansible-test looks for it, unless one is there."""
+    version = get_venv_packages(SimpleNamespace(version=f"{sys.version_info[0]}.{sys.version_info[1]}"))["pip"]
+    script = Path.home() / ".ansible/test/cache" / f"get_pip_{version.replace('.', '_')}.py"
+    if not script.exists():
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(GET_PIP, encoding="utf-8")
+
+
+@nox.session
+def molecule(session: nox.Session) -> None:
+    """All scenarios on the nodes of one lab; no warning of a deprecation is tolerated."""
+    start = time.monotonic()
+    command = ["molecule", "test", "--all", "--report", *session.posargs]
+    env = {**os.environ, "MOLECULE_GLOB": "molecule/*/molecule.yml"}
+    deprecated = []
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as run:
+        assert run.stdout is not None
+        for line in run.stdout:
+            print(line, end="", flush=True)
+            if "DEPRECAT" in line:
+                deprecated.append(line.strip())
+    session.log(f"molecule: {time.monotonic() - start:.1f} s")
+    if run.returncode:
+        session.error(f"molecule ended with {run.returncode}")
+    if deprecated:
+        session.error(f"deprecated features in use: {deprecated}")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Write what is generated: role READMEs, docs/variables.md, action groups."""
+    session.run("python", "-m", "tests.tools.role_docs")
+    session.run("python", "-m", "tests.tools.action_groups")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """The collection as an installable archive, in build/."""
+    session.run("ansible-galaxy", "collection", "build", "--force", "--output-path", str(BUILD))
