@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every pinned version of the lab, once. The modules' checksums are in components/<folder>/go.sum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+DEFAULT_VERSION = "1.36.3"
+PAUSE = "3.10.2"
+DEB_REVISION = "1.1"
+
+
+@dataclass(frozen=True)
+class Component:
+    """Programs built from one Go module: ``folder`` holds its go.mod, ``programs`` maps file name to package."""
+
+    folder: str
+    module: str
+    version: str
+    programs: Mapping[str, str]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    cgo: bool = False
+
+
+@dataclass(frozen=True)
+class Release:
+    """What one version of Kubernetes is run with; ``etcd_tag`` and ``coredns`` are what its kubeadm asks for."""
+
+    kubernetes: str
+    etcd: str
+    etcd_tag: str
+    coredns: str
+
+
+def _kubernetes(version: str, *programs: str) -> Component:
+    major, minor, _patch = version.split(".")
+    stamp = "k8s.io/component-base/version."
+    return Component(
+        folder=f"kubernetes-{major}.{minor}",
+        module="k8s.io/kubernetes",
+        version=f"v{version}",
+        programs={program: f"k8s.io/kubernetes/cmd/{program}" for program in programs},
+        variables={
+            f"{stamp}gitVersion": f"v{version}",
+            f"{stamp}gitMajor": major,
+            f"{stamp}gitMinor": minor,
+            f"{stamp}gitTreeState": "clean",
+            f"{stamp}gitCommit": "0" * 40,
+            f"{stamp}buildDate": "2026-01-01T00:00:00Z",
+            "k8s.io/client-go/pkg/version.gitVersion": f"v{version}",
+        },
+    )
+
+
+def _etcd(version: str) -> Component:
+    base = "go.etcd.io/etcd"
+    return Component(
+        folder=f"etcd-{version.rpartition('.')[0]}",
+        module=f"{base}/server/v3",
+        version=f"v{version}",
+        programs={"etcd": f"{base}/server/v3", "etcdctl": f"{base}/etcdctl/v3", "etcdutl": f"{base}/etcdutl/v3"},
+        variables={f"{base}/api/v3/version.GitSHA": "0" * 7},
+    )
+
+
+def _coredns(version: str) -> Component:
+    return Component(f"coredns-{version}", "github.com/coredns/coredns", version, {"coredns": "."})
+
+
+_CLIENTS = ("kubeadm", "kubelet", "kubectl")
+_SERVERS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+_CNI = "github.com/containernetworking/plugins"
+_CNI_PLUGINS = {
+    **{name: f"{_CNI}/plugins/main/{name}" for name in ("bridge", "host-device", "ipvlan", "loopback", "macvlan")},
+    **{name: f"{_CNI}/plugins/main/{name}" for name in ("dummy", "ptp", "tap", "vlan")},
+    **{name: f"{_CNI}/plugins/ipam/{name}" for name in ("dhcp", "host-local", "static")},
+    **{name: f"{_CNI}/plugins/meta/{name}" for name in ("bandwidth", "firewall", "portmap", "sbr", "tuning", "vrf")},
+}
+_FLANNEL = "github.com/flannel-io/flannel"
+
+COMPONENTS: dict[str, Component] = {
+    "kubernetes-1.36": _kubernetes("1.36.3", *_CLIENTS, *_SERVERS),
+    "etcd-3.6": _etcd("3.6.16"),
+    "coredns-v1.14.2": _coredns("v1.14.2"),
+    "flannel": Component(
+        "flannel",
+        _FLANNEL,
+        "v0.28.10",
+        {"flanneld": _FLANNEL, "install-conf": f"{_FLANNEL}/cmd/install_conf"},
+        {f"{_FLANNEL}/pkg/version.Version": "v0.28.10"},
+        cgo=True,
+    ),
+    # The plugin of this name was last part of containernetworking/plugins in 0.9.1.
+    "flannel-cni": Component("flannel-cni", _CNI, "v0.9.1", {"flannel": f"{_CNI}/plugins/meta/flannel"}),
+    "kubernetes-cni": Component(
+        "kubernetes-cni", _CNI, "v1.9.1", _CNI_PLUGINS, {f"{_CNI}/pkg/utils/buildversion.BuildVersion": "v1.9.1"}
+    ),
+    "cri-tools": Component(
+        "cri-tools",
+        "sigs.k8s.io/cri-tools",
+        "v1.36.0",
+        {"crictl": "sigs.k8s.io/cri-tools/cmd/crictl"},
+        {"sigs.k8s.io/cri-tools/pkg/version.Version": "1.36.0"},
+    ),
+}
+RELEASES: dict[str, Release] = {
+    "1.36.3": Release("kubernetes-1.36", "etcd-3.6", "3.6.8-0", "coredns-v1.14.2"),
+}
+
+FLANNEL_IMAGE = f"flannel-io/flannel:{COMPONENTS['flannel'].version}"
+FLANNEL_CNI_IMAGE = "flannel-io/flannel-cni-plugin:v1.9.1-flannel3"
+# Named after what is inside; they are the lab's own.
+NGINX_IMAGE = "nginx:1.26"
+BUSYBOX_IMAGE = "busybox:1.37"
