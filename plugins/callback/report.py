@@ -251,9 +251,9 @@ class CallbackModule(CallbackBase):
         self._end(result, "skipped", changed=False)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        self._report.failure(result.host.get_name(), result.task.get_name(), _message(result), ignore_errors)
+        self._report.failure(result.host.get_name(), result.task.get_name(), _message(result), bool(ignore_errors))
         # As in the recap: a failure that is ignored counts as what it did.
-        self._end(result, "failed", changed=ignore_errors and result.is_changed())
+        self._end(result, "failed", changed=bool(ignore_errors) and result.is_changed())
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         self._report.failure(result.host.get_name(), result.task.get_name(), _message(result), ignored=False)

@@ -97,6 +97,7 @@ def run(folder: Path, *arguments: str, path: Path | None) -> subprocess.Complete
     env = {
         **os.environ,
         "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(Path(report.__file__).absolute().parents[5]),
         "ANSIBLE_CALLBACKS_ENABLED": "kubestead.cluster.report",
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
         "ANSIBLE_REMOTE_TEMP": str(folder / "tmp"),
@@ -105,7 +106,8 @@ def run(folder: Path, *arguments: str, path: Path | None) -> subprocess.Complete
     env.pop("KUBESTEAD_REPORT", None)
     if path is not None:
         env["KUBESTEAD_REPORT"] = str(path)
-    command = ["ansible-playbook", "-i", "hosts.json", "-e", f"target={folder / 'written'}", "play.yml", *arguments]
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    command = [program, "-i", "hosts.json", "-e", f"target={folder / 'written'}", "play.yml", *arguments]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
