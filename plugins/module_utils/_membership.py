@@ -1,0 +1,210 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a machine is in Kubernetes' terms: bare, half done, or a member of which cluster, in which role.
+
+kubeadm leaves no record of whether it finished. So whoever runs it through this collection holds
+the machine with `exclusive()` and keeps a journal from `begin()` to `end()`. A run that was killed leaves its
+journal behind, which says what was under way; the kernel drops its lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import ssl
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.kubestead.cluster.plugins.module_utils import _certificates
+
+KUBERNETES = "etc/kubernetes"
+JOURNAL = "var/lib/kubestead/operation.json"
+SAVED = "var/lib/kubestead/saved"
+LOCK = "run/kubestead/operation.lock"
+# What kubeadm init and join leave behind (kubeadm reset documents the same list).
+TRACES = (
+    f"{KUBERNETES}/kubelet.conf",
+    f"{KUBERNETES}/bootstrap-kubelet.conf",
+    f"{KUBERNETES}/admin.conf",
+    f"{KUBERNETES}/super-admin.conf",
+    f"{KUBERNETES}/controller-manager.conf",
+    f"{KUBERNETES}/scheduler.conf",
+    f"{KUBERNETES}/manifests/kube-apiserver.yaml",
+    f"{KUBERNETES}/manifests/kube-controller-manager.yaml",
+    f"{KUBERNETES}/manifests/kube-scheduler.yaml",
+    f"{KUBERNETES}/manifests/etcd.yaml",
+    "var/lib/kubelet/config.yaml",
+    "var/lib/etcd/member",
+)
+
+
+class Busy(Exception):
+    """Another run holds this machine."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """Membership as read from the machine's own files."""
+
+    state: str
+    partial_of: str | None
+    role: str | None
+    node_name: str | None
+    ca_hash: str | None
+    server: str | None
+    leftovers: list[str]
+    api_healthy: bool | None
+    certificates: dict[str, str]
+
+
+def read_journal(root: Path = Path("/")) -> str | None:
+    """Return the step ("init" or "join") that was begun and never ended, None where there is none."""
+    try:
+        return str(json.loads((root / JOURNAL).read_text(encoding="utf-8"))["operation"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError):
+        # Cut off while it was written, so before the step itself began.
+        return None
+
+
+@contextmanager
+def exclusive(timeout: float = 600.0, root: Path = Path("/")) -> Iterator[None]:
+    """Hold the machine: one run of kubeadm at a time.
+
+    When a controller is killed, its module and kubeadm go on here for a while. So the next run waits for both, and
+    must look at the machine again afterwards.
+    """
+    deadline = time.monotonic() + timeout
+    lock = root / LOCK
+    lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lock.open("w") as handle:
+        while True:
+            try:
+                fcntl.flock(handle.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                wait_until(deadline, f"another run holds /{LOCK}", timeout)
+        while kubeadm_runs():
+            wait_until(deadline, "kubeadm runs already", timeout)
+        yield
+
+
+def wait_until(deadline: float, reason: str, timeout: float) -> None:
+    """Sleep a little, or raise `Busy` when the deadline is over."""
+    if time.monotonic() > deadline:
+        raise Busy(f"{reason}, and has for {timeout:.0f} s: let it end, or end it, and run again")
+    time.sleep(0.5)
+
+
+def kubeadm_runs() -> bool:
+    """Tell whether any process is kubeadm (a child that outlived the run that started it)."""
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                if (process / "comm").read_text().strip() == "kubeadm":
+                    return True
+            except OSError:
+                # It ended meanwhile.
+                continue
+    return False
+
+
+def begin(operation: str, root: Path = Path("/")) -> None:
+    """Put aside what the user has in /etc/kubernetes, then write the journal, durably, before anything changes."""
+    journal = root / JOURNAL
+    journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if read_journal(root) is None:
+        shutil.rmtree(root / SAVED, ignore_errors=True)
+        if (root / KUBERNETES).exists():
+            shutil.copytree(root / KUBERNETES, root / SAVED, symlinks=True)
+    with journal.open("w", encoding="utf-8") as handle:
+        json.dump({"operation": operation, "since": int(time.time())}, handle)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def end(root: Path = Path("/")) -> None:
+    """The step is complete: remove the journal and what was put aside."""
+    (root / JOURNAL).unlink(missing_ok=True)
+    shutil.rmtree(root / SAVED, ignore_errors=True)
+
+
+def restore_saved(root: Path = Path("/")) -> None:
+    """Bring back what the user had in /etc/kubernetes before a step that is undone."""
+    if (root / SAVED).exists():
+        shutil.copytree(root / SAVED, root / KUBERNETES, symlinks=True, dirs_exist_ok=True)
+
+
+def remove_torn_files(root: Path = Path("/")) -> None:
+    """Remove empty files of /etc/kubernetes: a power cut leaves such, and kubeadm stops at them."""
+    for path in (root / KUBERNETES).glob("**/*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_size == 0:
+            path.unlink()
+
+
+def read_member(root: Path = Path("/"), api_port: int = 6443) -> Member:
+    """Read the membership; see the module's docstring for what makes it partial."""
+    present = [f"/{path}" for path in TRACES if (root / path).exists()]
+    begun = read_journal(root)
+    kubelet_conf = root / KUBERNETES / "kubelet.conf"
+    if begun:
+        state, partial_of = "partial", begun
+    elif not present:
+        state, partial_of = "bare", None
+    elif kubelet_conf.exists() and (root / "var/lib/kubelet/config.yaml").exists():
+        state, partial_of = "member", None
+    else:
+        state, partial_of = "partial", "unknown"
+
+    is_control_plane = (root / KUBERNETES / "manifests/kube-apiserver.yaml").exists()
+    kubeconfig = _certificates.read_kubeconfig(kubelet_conf) if kubelet_conf.exists() else None
+    ca_file = root / KUBERNETES / "pki/ca.crt"
+    role = None
+    if state != "bare":
+        role = "control_plane" if is_control_plane else "worker"
+    return Member(
+        state=state,
+        partial_of=partial_of,
+        role=role,
+        node_name=kubeconfig.node_name if kubeconfig else None,
+        ca_hash=_certificates.ca_cert_hash(ca_file.read_text()) if ca_file.exists() else None,
+        server=kubeconfig.server if kubeconfig else None,
+        leftovers=present if state == "partial" else [],
+        api_healthy=api_is_ready(port=api_port) if is_control_plane else None,
+        certificates=read_certificates(root / KUBERNETES / "pki"),
+    )
+
+
+def read_certificates(folder: Path) -> dict[str, str]:
+    """Return the end of validity of every certificate in kubeadm's pki folder, by its name there."""
+    return {
+        str(path.relative_to(folder))[: -len(".crt")]: _certificates.not_after(path.read_text())
+        for path in sorted(folder.glob("**/*.crt"))
+    }
+
+
+def api_is_ready(address: str = "127.0.0.1", port: int = 6443, timeout: float = 2.0) -> bool:
+    """Ask a kube-apiserver's /readyz, which anyone may read (ClusterRole system:public-info-viewer).
+
+    The certificate is not verified: the question is whether it answers, and nothing secret is sent.
+    """
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    host = f"[{address}]" if ":" in address else address
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    try:
+        with opener.open(f"https://{host}:{port}/readyz", timeout=timeout) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False

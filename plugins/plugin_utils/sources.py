@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where packages and images come from: official sites, Alibaba's mirrors, or a site's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/install-kubeadm/ and
+# https://developer.aliyun.com/mirror/kubernetes: Alibaba's paths have no colons.
+KUBERNETES_REPOSITORIES = {
+    "official": "https://pkgs.k8s.io/core:/stable:/v{minor}/{format}/",
+    "aliyun": "https://mirrors.aliyun.com/kubernetes-new/core/stable/v{minor}/{format}/",
+}
+KUBERNETES_KEYS = {
+    "deb": "{repository}Release.key",
+    "rpm": "{repository}repodata/repomd.xml.key",
+}
+# https://docs.docker.com/engine/install/
+DOCKER_REPOSITORIES = {
+    "official": {
+        "debian": "https://download.docker.com/linux/{os}",
+        "redhat": "https://download.docker.com/linux/{os}/{major}/$basearch/stable",
+    },
+    "aliyun": {
+        "debian": "https://mirrors.aliyun.com/docker-ce/linux/{os}",
+        "redhat": "https://mirrors.aliyun.com/docker-ce/linux/{os}/{major}/$basearch/stable",
+    },
+}
+DOCKER_KEYS = {
+    "official": "https://download.docker.com/linux/{os}/gpg",
+    "aliyun": "https://mirrors.aliyun.com/docker-ce/linux/{os}/gpg",
+}
+IMAGE_REPOSITORIES = {
+    "official": "registry.k8s.io",
+    "aliyun": "registry.aliyuncs.com/google_containers",
+}
+# Docker publishes packages for CentOS and RHEL; the rebuilds take CentOS's.
+DOCKER_OS = {"debian": "debian", "ubuntu": "ubuntu", "rhel": "rhel", "fedora": "fedora"}
+
+
+def minor_version(version: str) -> str:
+    """Return 1.36 of 1.36.3."""
+    return ".".join(str(version).split(".")[:2])
+
+
+def image_repository(settings: Mapping[str, Any]) -> str:
+    """Return where kubeadm's images come from."""
+    return str(settings["image_repository"] or IMAGE_REPOSITORIES.get(settings["mirror"], ""))
+
+
+def kubernetes_source(settings: Mapping[str, Any], package_format: str) -> dict[str, Any]:
+    """Return repository, key and the key's fingerprints of the Kubernetes packages (`package_format` deb or rpm)."""
+    overrides = settings["mirror_overrides"]
+    template = overrides.get("kubernetes_repository") or KUBERNETES_REPOSITORIES.get(settings["mirror"], "")
+    repository = template.format(minor=minor_version(settings["version"]), format=package_format)
+    repository = repository if repository.endswith("/") else f"{repository}/"
+    return {
+        "repository": repository,
+        "key": overrides.get("kubernetes_key") or KUBERNETES_KEYS[package_format].format(repository=repository),
+        "fingerprints": overrides.get("kubernetes_key_fingerprints") or settings["kubernetes_key_fingerprints"],
+    }
+
+
+def docker_source(settings: Mapping[str, Any], os: Mapping[str, str]) -> dict[str, Any]:
+    """Return repository, key and fingerprints of Docker's packages (containerd.io, docker-ce) for an OS."""
+    overrides = settings["mirror_overrides"]
+    family = os["family"]
+    names = {"os": DOCKER_OS.get(os["id"], "centos"), "major": os["version_id"].split(".")[0]}
+    template = overrides.get("docker_repository") or DOCKER_REPOSITORIES.get(settings["mirror"], {}).get(family, "")
+    key = overrides.get("docker_key") or DOCKER_KEYS.get(settings["mirror"], "")
+    return {
+        "repository": template.format(**names),
+        "key": key.format(**names),
+        "fingerprints": overrides.get("docker_key_fingerprints") or settings["docker_key_fingerprints"],
+    }
+
+
+def apt_files(name: str, source: Mapping[str, Any], suites: str, components: str) -> list[dict[str, Any]]:
+    """Return key and deb822 source of one apt repository, as files for machine_config."""
+    key = f"/etc/apt/keyrings/{name}.asc"
+    lines = [f"Types: deb\nURIs: {source['repository']}\nSuites: {suites}\n"]
+    if components:
+        lines.append(f"Components: {components}\n")
+    lines.append(f"Signed-By: {key}\n")
+    return [
+        {"path": key, "url": source["key"], "openpgp_fingerprints": source["fingerprints"]},
+        {"path": f"/etc/apt/sources.list.d/{name}.sources", "content": "".join(lines)},
+    ]
+
+
+def dnf_files(name: str, source: Mapping[str, Any], exclude: str = "") -> list[dict[str, Any]]:
+    """Return key and repository file of one dnf repository, as files for machine_config."""
+    key = f"/etc/pki/rpm-gpg/RPM-GPG-KEY-{name}"
+    lines = [
+        f"[{name}]",
+        f"name={name}",
+        f"baseurl={source['repository']}",
+        "enabled=1",
+        "gpgcheck=1",
+        f"gpgkey=file://{key}",
+    ]
+    if exclude:
+        lines.append(f"exclude={exclude}")
+    return [
+        {"path": key, "url": source["key"], "openpgp_fingerprints": source["fingerprints"]},
+        {"path": f"/etc/yum.repos.d/{name}.repo", "content": "\n".join(lines) + "\n"},
+    ]
+
+
+def package_sources(os: Mapping[str, str], settings: Mapping[str, Any], docker: bool) -> list[dict[str, Any]]:
+    """Return the package sources of one machine: Kubernetes' always, Docker's where the runtime comes from there."""
+    if os["family"] == "debian":
+        files = apt_files("kubernetes", kubernetes_source(settings, "deb"), "/", "")
+        if docker:
+            files += apt_files("docker", docker_source(settings, os), os["codename"], "stable")
+        return files
+    # Upstream's own advice: `dnf upgrade` must not move a node's kubelet, so the repository excludes its packages.
+    files = dnf_files("kubernetes", kubernetes_source(settings, "rpm"), "kubelet kubeadm kubectl cri-tools kubernetes-cni")
+    if docker:
+        files += dnf_files("docker", docker_source(settings, os))
+    return files

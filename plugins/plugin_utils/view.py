@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster as the inventory wants it: every derived value, computed once, by pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import image_repository, minor_version
+
+CONTROL_PLANE_GROUP = "kube_control_plane"
+NODE_GROUP = "kube_node"
+
+@dataclass(frozen=True)
+class Host:
+    """One host of the inventory as a node of the cluster."""
+
+    name: str
+    ip: str
+    node_name: str
+    control_plane: bool
+    worker: bool
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    taints: list[Mapping[str, str]] = field(default_factory=list)
+
+
+def build_hosts(
+    groups: Mapping[str, list[str]],
+    variable: Callable[[str, str], Any],
+    resolve: Callable[[str], str],
+) -> dict[str, Host]:
+    """Return the hosts of both groups, control planes first.
+
+    `variable(host, name)` reads a host's variable (None where it has none), `resolve(name)` turns a DNS name into
+    an address.
+    """
+    control_planes = list(groups.get(CONTROL_PLANE_GROUP, []))
+    workers = list(groups.get(NODE_GROUP, []))
+    hosts: dict[str, Host] = {}
+    for name in dict.fromkeys([*control_planes, *workers]):
+        hosts[name] = Host(
+            name=name,
+            ip=str(variable(name, "node_ip") or resolve(str(variable(name, "ansible_host") or name))),
+            node_name=str(variable(name, "node_name") or name).lower(),
+            control_plane=name in control_planes,
+            worker=name in workers,
+            labels={str(key): str(value) for key, value in (variable(name, "node_labels") or {}).items()},
+            annotations={str(key): str(value) for key, value in (variable(name, "node_annotations") or {}).items()},
+            taints=list(variable(name, "node_taints") or []),
+        )
+    return hosts
+
+
+def endpoint(settings: Mapping[str, Any], hosts: Mapping[str, Host]) -> str:
+    """Return host:port under which the API is reached: what the user says, else the VIP, else the only control plane."""
+    if settings["endpoint"]:
+        return str(settings["endpoint"])
+    if settings["vip"]:
+        return join_address(settings["vip"], settings["endpoint_port"])
+    first = next((host for host in hosts.values() if host.control_plane), None)
+    return join_address(first.ip, settings["api_port"]) if first else ""
+
+
+def join_address(host: str, port: int) -> str:
+    """Return host:port, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def hosts_block(hosts: Mapping[str, Host], vip: str, endpoint_host: str) -> str:
+    """Return the lines of /etc/hosts that name every node, and the endpoint where it is a name for the VIP."""
+    lines = []
+    for host in hosts.values():
+        names = dict.fromkeys([host.node_name, host.name])
+        lines.append(f"{host.ip} {' '.join(names)}")
+    if vip and endpoint_host != vip:
+        lines.append(f"{vip} {endpoint_host}")
+    return "\n".join(lines)
+
+
+def build(settings: Mapping[str, Any], hosts: Mapping[str, Host]) -> dict[str, Any]:
+    """Return the view that the roles work with."""
+    address = endpoint(settings, hosts)
+    endpoint_host, _, endpoint_port = address.rpartition(":")
+    endpoint_host = endpoint_host.strip("[]")
+    return {
+        "endpoint": address,
+        "endpoint_host": endpoint_host,
+        "endpoint_port": int(endpoint_port or 0),
+        "minor": minor_version(settings["version"]),
+        "image_repository": image_repository(settings),
+        "hosts": {
+            name: {
+                "ip": host.ip,
+                "node_name": host.node_name,
+                "control_plane": host.control_plane,
+                "worker": host.worker,
+                "labels": dict(host.labels),
+                "annotations": dict(host.annotations),
+                "taints": host.taints,
+            }
+            for name, host in hosts.items()
+        },
+        "control_planes": [name for name, host in hosts.items() if host.control_plane],
+        "hosts_block": hosts_block(hosts, settings["vip"], endpoint_host),
+    }
