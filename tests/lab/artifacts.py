@@ -62,6 +62,9 @@ def build(name: str) -> Path:
             if package not in alike:
                 command = ["go", "build", "-ldflags", flags, "-o", unfinished / program, package]
                 run(command, cwd=source(component), env=environment)
+        for document in component.documents:
+            listed = run(["go", "list", "-m", "-f", "{{.Dir}}", component.module], cwd=source(component), env=environment)
+            shutil.copyfile(Path(listed.stdout.strip()) / document, unfinished / Path(document).name)
         unfinished.rename(target)
     for old in target.parent.glob(f"{name}-{component.version}-*"):
         if old != target:

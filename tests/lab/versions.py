@@ -15,7 +15,10 @@ DEB_REVISION = "1.1"
 
 @dataclass(frozen=True)
 class Component:
-    """Programs built from one Go module: ``folder`` holds its go.mod, ``programs`` maps file name to package."""
+    """Programs built from one Go module: ``folder`` holds its go.mod, ``programs`` maps file name to package.
+
+    ``documents`` are files of the module's own folder that are kept beside the programs.
+    """
 
     folder: str
     module: str
@@ -23,6 +26,7 @@ class Component:
     programs: Mapping[str, str]
     variables: Mapping[str, str] = field(default_factory=dict)
     cgo: bool = False
+    documents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ COMPONENTS: dict[str, Component] = {
         {"flanneld": _FLANNEL, "install-conf": f"{_FLANNEL}/cmd/install_conf"},
         {f"{_FLANNEL}/pkg/version.Version": "v0.28.10"},
         cgo=True,
+        documents=("Documentation/kube-flannel.yml",),
     ),
     # The plugin of this name was last part of containernetworking/plugins in 0.9.1.
     "flannel-cni": Component("flannel-cni", _CNI, "v0.9.1", {"flannel": f"{_CNI}/plugins/meta/flannel"}),

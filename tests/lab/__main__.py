@@ -1,0 +1,196 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import artifacts, engine, images, nodes, packages, rootfs
+from .base import LabError, home, locked, say, timed, write_atomic
+from .versions import COMPONENTS, DEFAULT_VERSION, RELEASES
+
+FLANNEL_PARTS = ("flannel", "flannel-cni", "kubernetes-cni", "cri-tools")
+NODE_SYSTEMS = ("debian13", "debian12")
+
+
+def files() -> Path:
+    """What the mirror's file server serves."""
+    return home() / "mirror" / "files"
+
+
+def build_release(version: str) -> None:
+    """Everything that a cluster of this version is made of, in the mirror."""
+    release = RELEASES[version]
+    for component in (release.kubernetes, release.etcd, release.coredns, *FLANNEL_PARTS):
+        artifacts.build(component)
+    manifest = artifacts.path("flannel") / "kube-flannel.yml"
+    write_atomic(files() / "flannel" / manifest.name, manifest.read_text())
+    packages.offer(files() / "deb", packages.of_kubernetes(release.kubernetes))
+    images.offer(images.of_release(release))
+
+
+def build(targets: Sequence[str]) -> None:
+    """Make what is named, or what an ordinary lab needs."""
+    engine.ensure({**engine.FOR_NODES, **engine.FOR_ARTIFACTS})
+    if engine.find("go") is None:
+        raise LabError("Go is not installed; Kubernetes needs a newer one than Debian's: https://go.dev/dl/")
+    with locked("build"), timed("build"):
+        for target in targets or (DEFAULT_VERSION, "mirror", NODE_SYSTEMS[0]):
+            if target in RELEASES:
+                build_release(target)
+            elif target in rootfs.ROOTFS:
+                rootfs.build(target)
+            elif target in COMPONENTS:
+                print(artifacts.build(target))
+            else:
+                known = ", ".join([*RELEASES, *rootfs.ROOTFS, *COMPONENTS])
+                raise LabError(f"nothing is called {target!r} here; there are: {known}")
+
+
+def up(arguments: argparse.Namespace) -> None:
+    """Make a lab and tell where it is."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,20}", arguments.name):
+        raise LabError(f"{arguments.name!r} can't be a lab's name: small letters, digits and dashes, at most 21")
+    engine.start()
+    if arguments.source == "mirror":
+        if arguments.version not in RELEASES:
+            raise LabError(f"the mirror can't have {arguments.version}; it can have: {', '.join(RELEASES)}")
+        build([arguments.version, "mirror", arguments.os])
+    wanted = [f"cp{number + 1}" for number in range(arguments.control_planes)]
+    wanted += [f"w{number + 1}" for number in range(arguments.workers)]
+    lab = nodes.up(
+        arguments.name,
+        wanted,
+        os=arguments.os,
+        user=arguments.user,
+        internal=arguments.internal,
+        version=arguments.version,
+        source=arguments.source,
+    )
+    print(lab.folder / "hosts.yml")
+
+
+def down(arguments: argparse.Namespace) -> None:
+    """Remove labs, and with --engine what the lab started for itself."""
+    if not arguments.name and not arguments.all and not arguments.engine:
+        raise LabError("which lab? Name it, or say --all")
+    wanted = nodes.names() if arguments.all else [arguments.name] if arguments.name else []
+    for name in wanted:
+        nodes.down(name)
+    if arguments.engine:
+        if nodes.names():
+            raise LabError(f"the engine still runs the labs {', '.join(nodes.names())}: say --all too")
+        engine.stop()
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run a command on a node, with this terminal's input and output."""
+    lab = nodes.load(arguments.name)
+    terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+    command = ["docker", "exec", "--interactive", *terminal, lab.container(arguments.node), *arguments.command]
+    return subprocess.run(command, check=False).returncode
+
+
+def doctor() -> None:
+    """Tell what is here and what is missing."""
+    lacking = engine.missing({**engine.FOR_NODES, **engine.FOR_ARTIFACTS, **engine.FOR_ENGINE})
+    root = os.geteuid() == 0
+    for program, package in lacking.items():
+        say(f"missing: {program} (Debian package {package}{', installed when needed' if root else ''})")
+    if engine.find("go") is None:
+        say("missing: go (https://go.dev/dl/), to build artifacts")
+    say(f"container engine: {'answers' if engine.answers() else 'does not answer; up starts one as root'}")
+    status = os.statvfs(home().parent if not home().exists() else home())
+    say(f"home: {home()}, {status.f_bavail * status.f_frsize >> 30} GiB free")
+    say(f"labs: {', '.join(nodes.names()) or 'none'}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python3 -m tests.lab", description="A real cluster's machines on one computer.")
+    commands = top.add_subparsers(dest="subcommand", required=True, metavar="COMMAND")
+
+    command = commands.add_parser("build", help="make artifacts: what an ordinary lab needs, or what is named")
+    command.add_argument("component", nargs="*")
+
+    command = commands.add_parser("up", help="make a lab; prints its inventory's path")
+    command.add_argument("name")
+    command.add_argument("--control-planes", type=int, default=3)
+    command.add_argument("--workers", type=int, default=2)
+    command.add_argument("--os", choices=NODE_SYSTEMS, default=NODE_SYSTEMS[0])
+    command.add_argument("--user", choices=("root", "operator"), default="root", help="whom Ansible logs in as")
+    command.add_argument("--internal", action="store_true", help="a network without a way out")
+    command.add_argument("--version", default=DEFAULT_VERSION, help="of Kubernetes")
+    command.add_argument("--source", choices=("mirror", "official"), default="mirror", help="of packages and images")
+
+    command = commands.add_parser("down", help="remove a lab")
+    command.add_argument("name", nargs="?")
+    command.add_argument("--all", action="store_true")
+    command.add_argument("--engine", action="store_true", help="end the container engine that the lab started, too")
+
+    command = commands.add_parser("add", help="more nodes: cp4 is a control plane, w3 a worker")
+    command.add_argument("name")
+    command.add_argument("node", nargs="+")
+
+    command = commands.add_parser("show", help="all about a lab, as JSON")
+    command.add_argument("name")
+
+    command = commands.add_parser("inventory", help="write a lab's hosts.yml again; prints its path")
+    command.add_argument("name")
+
+    command = commands.add_parser("nodes", help="do to a node what happens to machines")
+    command.add_argument("name")
+    command.add_argument("action", choices=nodes.ACTIONS)
+    command.add_argument("node")
+
+    command = commands.add_parser("exec", help="run a command on a node: exec NAME NODE -- COMMAND")
+    command.add_argument("name")
+    command.add_argument("node")
+    command.add_argument("command", nargs="+")
+
+    commands.add_parser("doctor", help="what is here and what is missing")
+    return top
+
+
+def main() -> int:
+    """Run one command."""
+    arguments = parser().parse_args()
+    try:
+        match arguments.subcommand:
+            case "build":
+                build(arguments.component)
+            case "up":
+                up(arguments)
+            case "down":
+                down(arguments)
+            case "add":
+                nodes.add(nodes.load(arguments.name), arguments.node)
+            case "show":
+                print(json.dumps(nodes.show(nodes.load(arguments.name)), indent=2))
+            case "inventory":
+                lab = nodes.load(arguments.name)
+                lab.save()
+                print(lab.folder / "hosts.yml")
+            case "nodes":
+                nodes.act(nodes.load(arguments.name), arguments.action, arguments.node)
+            case "exec":
+                return execute(arguments)
+            case "doctor":
+                doctor()
+    except LabError as error:
+        say(f"error: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The container engine, spoken to through its command line, and the Debian packages that the lab needs here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from .base import LabError, home, run, say, timed
+
+# Program -> Debian package. Go is not among them: Debian's is older than Kubernetes asks for.
+FOR_NODES = {
+    "docker": "docker.io",
+    "mmdebstrap": "mmdebstrap",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "dpkg-deb": "dpkg",
+}
+FOR_ARTIFACTS = {
+    "docker-registry": "docker-registry",
+    "gpg": "gnupg",
+    "gcc": "gcc",
+}
+FOR_ENGINE = {"dockerd": "docker.io", "iptables": "iptables"}
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LISTS_OLD_AFTER = 24 * 3600
+
+
+def find(program: str) -> str | None:
+    """Where a program is; administrators' folders count too."""
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}")
+
+
+def missing(programs: Mapping[str, str]) -> dict[str, str]:
+    """The programs that are not here, with their packages."""
+    return {program: package for program, package in programs.items() if find(program) is None}
+
+
+def ensure(programs: Mapping[str, str]) -> None:
+    """Install the packages of missing programs, or say what to install."""
+    lacking = missing(programs)
+    if not lacking:
+        return
+    packages = sorted(set(lacking.values()))
+    command = f"apt-get install --no-install-recommends {' '.join(packages)}"
+    if os.geteuid() != 0 or find("apt-get") is None:
+        raise LabError(f"missing here: {', '.join(sorted(lacking))}. Install them first, as root on Debian: {command}")
+    with timed(command):
+        lists = Path("/var/lib/apt/lists")
+        newest = max((path.stat().st_mtime for path in lists.glob("*Packages*")), default=0)
+        if time.time() - newest > LISTS_OLD_AFTER:
+            run(["apt-get", "update"])
+        environment = {"DEBIAN_FRONTEND": "noninteractive"}
+        run(["apt-get", "install", "-y", "--no-install-recommends", *packages], env=environment)
+
+
+def docker(*arguments: str | Path, stdin: bytes | None = None, check: bool = True) -> str:
+    """One docker command; returns what it printed."""
+    return run(["docker", *arguments], stdin=stdin, check=check).stdout.strip()
+
+
+def answers() -> bool:
+    """Whether an engine is there."""
+    return find("docker") is not None and run(["docker", "info", "--format", "{{.ID}}"], check=False).returncode == 0
+
+
+def _pid_file() -> Path:
+    return home() / "engine" / "dockerd.pid"
+
+
+def _own() -> int | None:
+    """The process id of the engine that the lab started, while it lives."""
+    try:
+        pid = int(_pid_file().read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return pid if Path(command[0].decode()).name == "dockerd" else None
+
+
+def start() -> None:
+    """Start a container engine where none answers."""
+    ensure(FOR_NODES)
+    if answers():
+        return
+    if os.geteuid() != 0:
+        raise LabError("no container engine answers `docker info`: start one, or let root run this command")
+    ensure(FOR_ENGINE)
+    folder = home() / "engine"
+    folder.mkdir(parents=True, exist_ok=True)
+    program = find("dockerd") or "dockerd"
+    log = folder / "dockerd.log"
+    with log.open("a") as output:
+        server = subprocess.Popen(
+            [program, "--data-root", folder / "data", "--exec-root", "/run/kubestead-lab", "--pidfile", _pid_file()],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"},
+        )
+    say(f"started a container engine (process {server.pid}, log {log})")
+    for _attempt in range(300):
+        if answers():
+            return
+        if server.poll() is not None:
+            break
+        time.sleep(0.2)
+    raise LabError(f"the container engine did not start; its last words in {log}:\n{_tail(log)}")
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+
+
+def stop() -> None:
+    """End the engine that the lab started, and only that one."""
+    pid = _own()
+    if pid is None:
+        say("no container engine of the lab is running")
+        return
+    os.kill(pid, signal.SIGTERM)
+    for _attempt in range(300):
+        if _own() is None or Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            say(f"ended the container engine (process {pid})")
+            return
+        time.sleep(0.2)
+    raise LabError(f"the container engine (process {pid}) did not end in a minute")
+
+
+def have_image(name: str) -> bool:
+    """Whether the engine has an image."""
+    return bool(docker("image", "ls", "--quiet", name))

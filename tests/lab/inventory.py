@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory that a lab gives to Ansible. Every oddity of a node that is a container is a variable here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .versions import FLANNEL_CNI_IMAGE, FLANNEL_IMAGE
+
+if TYPE_CHECKING:
+    from .nodes import Lab
+
+HEAD = "# Written by `python3 -m tests.lab`: changes are lost.\n"
+
+# What a container can't do or must not do to the computer it runs on:
+# control groups of version 1 (refused by default since Kubernetes 1.35); no CAP_SYS_RESOURCE, so nothing may lower
+# its oom score; no loading of kernel modules; connection tracking limits and the clock are the computer's; the swap
+# too; and the disk, shared with all else here, must not make the kubelet evict pods or collect images.
+ODDITIES: dict[str, Any] = {
+    "cluster_kubelet_configuration": {
+        "failCgroupV1": False,
+        "failSwapOn": False,
+        "oomScoreAdj": 0,
+        "evictionHard": {
+            "memory.available": "100Mi",
+            "nodefs.available": "0%",
+            "nodefs.inodesFree": "0%",
+            "imagefs.available": "0%",
+        },
+        "imageGCHighThresholdPercent": 100,
+    },
+    "cluster_kube_proxy_configuration": {"conntrack": {"maxPerCore": 0, "min": 0}, "oomScoreAdj": 0},
+    "cluster_ignore_preflight_errors": [
+        "SystemVerification",
+        "Swap",
+        "NumCPU",
+        "Mem",
+        "FileContent--proc-sys-net-bridge-bridge-nf-call-iptables",
+    ],
+    "containerd_configuration": {"restrict_oom_score_adj": True},
+    "node_kernel_modules": [],
+    "node_time_service": "",
+}
+
+
+def mirror(lab: Lab) -> dict[str, Any]:
+    """Where packages and images come from: the lab's mirror, or the official sites by saying nothing."""
+    if lab.source == "official":
+        return {"cluster_mirror": "official"}
+    files, registry = f"http://{lab.mirror_address}:8081", f"{lab.mirror_address}:5000"
+    return {
+        "cluster_mirror": "custom",
+        "cluster_mirror_overrides": {
+            "kubernetes_repository": f"{files}/deb/",
+            "kubernetes_key": f"{files}/deb/Release.key",
+            "kubernetes_key_fingerprints": [lab.key_fingerprint],
+        },
+        "cluster_image_repository": registry,
+        "containerd_registries": {registry: {"server": f"http://{registry}"}},
+        "network_flannel_image": f"{registry}/{FLANNEL_IMAGE}",
+        "network_flannel_cni_image": f"{registry}/{FLANNEL_CNI_IMAGE}",
+    }
+
+
+def variables(lab: Lab) -> dict[str, Any]:
+    """The variables of all hosts."""
+    control_planes = [name for name, node in lab.nodes.items() if node.role == "kube_control_plane"]
+    return {
+        "cluster_version": lab.version,
+        **({"cluster_vip": lab.vip} if len(control_planes) > 1 else {}),
+        **mirror(lab),
+        **ODDITIES,
+    }
+
+
+def inventory(lab: Lab) -> dict[str, Any]:
+    """The whole inventory. How to reach a node stands at the groups: `all` would also be the controller."""
+    connection = {
+        "ansible_user": lab.user,
+        **({"ansible_become": True} if lab.user != "root" else {}),
+        "ansible_ssh_private_key_file": str(lab.folder / "id_ed25519"),
+        "ansible_ssh_common_args": f"-o UserKnownHostsFile={lab.folder / 'known_hosts'} -o StrictHostKeyChecking=yes",
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
+    return {
+        "all": {"vars": variables(lab)},
+        **{
+            group: {
+                "hosts": {
+                    name: {"ansible_host": node.address} for name, node in lab.nodes.items() if node.role == group
+                },
+                "vars": connection,
+            }
+            for group in ("kube_control_plane", "kube_node")
+        },
+    }
+
+
+def to_yaml(value: object, indent: int = 0) -> str:
+    """YAML in block style of what JSON can hold; strings are always quoted, so that nothing is taken for a number."""
+    margin = "  " * indent
+    if isinstance(value, Mapping) and value:
+        return "".join(
+            f"{margin}{key if str(key).isidentifier() else json.dumps(key)}:"
+            + (f"\n{to_yaml(item, indent + 1)}" if item and isinstance(item, Mapping | list) else f" {json.dumps(item)}\n")
+            for key, item in value.items()
+        )
+    if isinstance(value, list) and value:
+        return "".join(f"{margin}- {json.dumps(item)}\n" for item in value)
+    return f"{margin}{json.dumps(value)}\n"
+
+
+def render(lab: Lab) -> str:
+    """The text of hosts.yml."""
+    return f"{HEAD}{to_yaml(inventory(lab))}"
