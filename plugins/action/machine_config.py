@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Controller half of kubestead.cluster.machine_config: checks the arguments, renders templates, reads sources."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.text.converters import to_text
+from ansible.plugins.action import ActionBase
+from ansible.template import trust_as_template
+
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine.spec import ARGUMENT_SPEC, problems
+
+_MODULE = "kubestead.cluster.machine_config"
+
+
+def _given(value: Any) -> Any:
+    """The arguments without those that are null: a role may leave one out by a variable."""
+    if isinstance(value, dict):
+        return {name: _given(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_given(item) for item in value]
+    return value
+
+
+class ActionModule(ActionBase):
+    """One remote execution for everything a role configures on a machine."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Hands the module contents instead of templates and sources."""
+        variables = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, variables)
+        args = self._checked(_given(self._task.args))
+        secrets: dict[str, str] = {}
+        failures = []
+        for item in args.get("files") or []:
+            try:
+                content = self._content(item, variables)
+            except AnsibleError as exc:
+                failures.append(f"files: {item['path']}: {exc}")
+                continue
+            item["template"] = item["source"] = None
+            if item["sensitive"] and content is not None:
+                secrets[item["path"]], content = content, ""
+            item["content"] = content
+        if failures:
+            raise AnsibleActionFail("; ".join(failures))
+        args["sensitive_contents"] = secrets
+        result.update(self._execute_module(module_name=_MODULE, module_args=_given(args), task_vars=variables))
+        return result
+
+    def _checked(self, args: dict[str, Any]) -> dict[str, Any]:
+        """The arguments with their types and defaults; everything that is wrong with them at once."""
+        if "sensitive_contents" in args:
+            raise AnsibleActionFail("sensitive_contents is filled by the action; mark a file as sensitive instead")
+        validated = ArgumentSpecValidator(ARGUMENT_SPEC).validate(args)
+        found = list(validated.error_messages) or problems(validated.validated_parameters)
+        if found:
+            raise AnsibleActionFail(f"{len(found)} arguments can't be used: " + "; ".join(found))
+        checked: dict[str, Any] = validated.validated_parameters
+        return checked
+
+    def _content(self, item: dict[str, Any], variables: dict[str, Any]) -> str | None:
+        if item["template"] is not None:
+            return self._render(item["template"], variables)
+        if item["source"] is not None:
+            path = self._find_needle("files", item["source"])
+            return str(self._loader.get_text_file_contents(path))
+        content: str | None = item["content"]
+        return content
+
+    def _render(self, name: str, variables: dict[str, Any]) -> str:
+        """Renders a template as ansible.builtin.template does (its defaults, its search path)."""
+        path = self._find_needle("templates", name)
+        places = [*variables.get("ansible_search_path", []), self._loader.get_basedir(), os.path.dirname(path)]
+        searchpath = [folder for place in places for folder in (os.path.join(place, "templates"), place)]
+        templar = self._templar.copy_with_new_env(searchpath=searchpath, available_variables=variables)
+        try:
+            text = templar.template(
+                trust_as_template(self._loader.get_text_file_contents(path)),
+                escape_backslashes=False,
+                overrides={"trim_blocks": True},
+            )
+        except AnsibleError as exc:
+            raise AnsibleError(f"template {path} can't be rendered: {exc}") from None
+        return "" if text is None else str(to_text(text, nonstring="simplerepr"))

@@ -1,0 +1,413 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files of a machine: what they are, what is to change, and putting it in place in one step."""
+
+from __future__ import annotations
+
+import errno
+import grp
+import os
+import pwd
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Callable
+
+from . import openpgp
+from .base import Change, FindProgram, MachineError, Run, line_change, refuse
+
+_HIDDEN = "(sensitive: not shown)\n"
+_DOWNLOAD_LIMIT = 16 * 1024 * 1024
+Fetch = Callable[[str], bytes]
+# target, temporary file: gives the temporary file the SELinux context that the target has to have
+Label = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class FileWish:
+    """How a path has to be. An attribute that is None stays as it is (0644 root root for a new file)."""
+
+    path: str
+    state: str = "file"
+    content: bytes | None = None
+    block: str | None = None
+    block_name: str = ""
+    url: str | None = None
+    fingerprints: tuple[str, ...] = ()
+    mode: int | None = None
+    owner: str | None = None
+    group: str | None = None
+    validate: tuple[str, ...] = ()
+    sensitive: bool = False
+
+
+@dataclass(frozen=True)
+class FileState:
+    """How a path is; ``target`` is where a symbolic link leads."""
+
+    kind: str
+    target: str
+    content: bytes = b""
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True)
+class FileStep:
+    """One path that changes. ``content`` None: only its attributes do, or it comes from ``wish.url``."""
+
+    wish: FileWish
+    state: FileState
+    content: bytes | None
+    fetch: bool
+    mode: int
+    uid: int
+    gid: int
+    changes: tuple[Change, ...]
+
+    @property
+    def content_changes(self) -> bool:
+        """Whether a service that reads the file has to read it again."""
+        return self.content is not None or self.fetch or self.wish.state == "absent"
+
+
+def read_file(path: str) -> FileState:
+    """Reads a path; a symbolic link is followed (also one that leads nowhere yet)."""
+    target = os.path.realpath(path)
+    try:
+        found = os.stat(target)
+    except FileNotFoundError:
+        # a link that leads nowhere is still something that can be removed
+        return FileState("link" if os.path.islink(path) else "absent", target)
+    except NotADirectoryError:
+        raise MachineError(f"{path} can't exist: a part of its path is a file, not a directory") from None
+    attributes = (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
+    if stat.S_ISDIR(found.st_mode):
+        return FileState("directory", target, b"", *attributes)
+    if not stat.S_ISREG(found.st_mode):
+        return FileState("special", target, b"", *attributes)
+    with open(target, "rb") as stream:
+        return FileState("file", target, stream.read(), *attributes)
+
+
+def _lookup(name: str, kind: str) -> int | None:
+    if name.isdigit():
+        return int(name)
+    try:
+        return pwd.getpwnam(name).pw_uid if kind == "owner" else grp.getgrnam(name).gr_gid
+    except KeyError:
+        return None
+
+
+def markers(name: str) -> tuple[str, str]:
+    """The two lines around a managed block."""
+    return f"# BEGIN kubestead {name}", f"# END kubestead {name}"
+
+
+def replace_block(text: str, name: str, block: str) -> str:
+    """The text with the block put in place: where it was, else at the end; an empty block is removed.
+
+    Everything outside the block stays byte for byte (but for a newline that a last line may lack).
+    """
+    begin, end = markers(name)
+    lines = text.splitlines(keepends=True)
+    plain = [line.rstrip("\r\n") for line in lines]
+    if (
+        plain.count(begin) > 1
+        or plain.count(begin) != plain.count(end)
+        or (begin in plain and plain.index(end) < plain.index(begin))
+    ):
+        raise MachineError(
+            f"the marker lines {begin!r} and {end!r} have to stand there once each and in this order; "
+            "put them right by hand"
+        )
+    body = block.rstrip("\n")
+    new = [f"{begin}\n", f"{body}\n", f"{end}\n"] if body else []
+    if begin in plain:
+        first, last = plain.index(begin), plain.index(end)
+        lines[first : last + 1] = new
+    elif new:
+        if lines and not lines[-1].endswith("\n"):
+            lines[-1] += "\n"
+        lines += new
+    return "".join(lines)
+
+
+def stored_key(path: str, data: bytes) -> bytes:
+    """A keyring in the form its place asks for: apt reads *.gpg as binary, all else is armored (also rpm's)."""
+    return openpgp.dearmor(data) if path.endswith(".gpg") else openpgp.armor(data)
+
+
+def _shown(data: bytes) -> str:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"(binary, {len(data)} bytes)\n"
+    return text
+
+
+def _key_verifies(wish: FileWish, state: FileState) -> bool:
+    try:
+        openpgp.verify(state.content, list(wish.fingerprints))
+    except MachineError:
+        return False
+    return True
+
+
+def _new_content(wish: FileWish, state: FileState) -> tuple[bytes | None, bool]:
+    """The content to write (None: stays) and whether it has to be fetched."""
+    if wish.url is not None:
+        if state.kind != "file" or not _key_verifies(wish, state):
+            return None, True
+        content = stored_key(wish.path, state.content)
+    elif wish.block is not None:
+        try:
+            text = state.content.decode("utf-8")
+        except UnicodeDecodeError:
+            raise MachineError("it is not UTF-8 text, so no block can be put into it") from None
+        content = replace_block(text, wish.block_name, wish.block).encode("utf-8")
+        if state.kind == "absent" and not content:
+            return None, False
+    else:
+        content = wish.content or b""
+        if wish.fingerprints:
+            openpgp.verify(content, list(wish.fingerprints))
+            content = stored_key(wish.path, content)
+    if state.kind == "file" and content == state.content:
+        return None, False
+    return content, False
+
+
+def _content_change(wish: FileWish, state: FileState, content: bytes | None) -> Change:
+    exists = state.kind == "file"
+    summary = "file {} {}".format(wish.path, "changed" if exists else "created")
+    if content is None:
+        after = "OpenPGP keys {} from {}\n".format(", ".join(wish.fingerprints), wish.url)
+        return Change(summary, wish.path, _shown(state.content) if exists else "", after)
+    if wish.sensitive:
+        return Change(summary, wish.path, _HIDDEN if exists else "", "(new content, sensitive: not shown)\n")
+    return Change(summary, wish.path, _shown(state.content) if exists else "", _shown(content))
+
+
+def _attribute_changes(wish: FileWish, state: FileState, mode: int, uid: int, gid: int) -> list[Change]:
+    if state.kind not in ("file", "directory"):
+        return []
+    found = [("mode", f"{state.mode:04o}", f"{mode:04o}")]
+    found.append(("owner", str(state.uid), str(uid) if uid >= 0 else str(wish.owner)))
+    found.append(("group", str(state.gid), str(gid) if gid >= 0 else str(wish.group)))
+    return [
+        line_change(
+            f"{state.kind} {wish.path} {name} {before} -> {after}",
+            wish.path,
+            f"{name}: {before}",
+            f"{name}: {after}",
+        )
+        for name, before, after in found
+        if before != after
+    ]
+
+
+def _plan_absent(wish: FileWish, state: FileState) -> FileStep | None:
+    if state.kind == "absent":
+        return None
+    if state.kind == "directory":
+        raise MachineError("it is a directory; only files are removed")
+    before = _HIDDEN if wish.sensitive else _shown(state.content)
+    change = Change(f"file {wish.path} removed", wish.path, before, "")
+    return FileStep(wish, state, None, False, 0, 0, 0, (change,))
+
+
+def plan_file(wish: FileWish, state: FileState, ids: tuple[int, int]) -> FileStep | None:
+    """What has to change at a path, None where it is in order. ``ids``: the wanted owner and group, -1 where unknown."""
+    if wish.state == "absent":
+        return _plan_absent(wish, state)
+    directory = wish.state == "directory"
+    expected = "directory" if directory else "file"
+    if state.kind not in (expected, "absent", "link"):
+        raise MachineError(f"it is a {state.kind}, expected a {expected}; move it away")
+    exists = state.kind == expected
+    mode = wish.mode if wish.mode is not None else state.mode if exists else 0o755 if directory else 0o644
+    uid = ids[0] if wish.owner is not None else state.uid if exists else 0
+    gid = ids[1] if wish.group is not None else state.gid if exists else 0
+    changes: list[Change] = []
+    content, fetch = (None, False) if directory else _new_content(wish, state)
+    if directory and not exists:
+        changes.append(line_change(f"directory {wish.path} created", wish.path, "", f"directory, mode {mode:04o}"))
+    if content is not None or fetch:
+        changes.append(_content_change(wish, state, content))
+    changes += _attribute_changes(wish, state, mode, uid, gid)
+    if not changes:
+        return None
+    return FileStep(wish, state, content, fetch, mode, uid, gid, tuple(changes))
+
+
+def plan_files(wishes: Sequence[FileWish], check: bool) -> list[FileStep]:
+    """Reads every path and plans it; all problems at once."""
+    steps: list[FileStep] = []
+    problems: list[str] = []
+    for wish in wishes:
+        ids = []
+        for kind, name in (("owner", wish.owner), ("group", wish.group)):
+            found = 0 if name is None else _lookup(name, kind)
+            # in check mode a package that is yet to be installed may bring the account
+            if found is None and not check:
+                problems.append(f"{wish.path}: its {kind} {name!r} does not exist on this machine")
+            ids.append(-1 if found is None else found)
+        try:
+            step = plan_file(wish, read_file(wish.path), (ids[0], ids[1]))
+        except MachineError as exc:
+            problems.append(f"{wish.path}: {exc}")
+            continue
+        if step is not None:
+            steps.append(step)
+    refuse(problems)
+    return steps
+
+
+def fetch_url(url: str) -> bytes:
+    """Downloads a small file; proxies come from the environment."""
+    # only a machine that has to fetch pays for these imports
+    import http.client  # noqa: PLC0415
+    import time  # noqa: PLC0415
+    import urllib.request  # noqa: PLC0415
+
+    problem: Exception | None = None
+    for attempt in range(3):
+        if attempt:
+            time.sleep(2 * attempt)
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 (http and https only: spec.py)
+                data: bytes = answer.read(_DOWNLOAD_LIMIT + 1)
+        except (OSError, http.client.HTTPException) as exc:
+            problem = exc
+            continue
+        if len(data) > _DOWNLOAD_LIMIT:
+            raise MachineError(f"{url} is larger than {_DOWNLOAD_LIMIT >> 20} MiB")
+        return data
+    raise MachineError(f"{url} can't be fetched: {problem}; check the address and the proxy settings")
+
+
+def make_directory(path: str) -> None:
+    """Creates a directory and what leads there, 0755 whatever the umask is."""
+    if os.path.isdir(path):
+        return
+    make_directory(os.path.dirname(path))
+    os.mkdir(path)
+    os.chmod(path, 0o755)  # noqa: S103
+
+
+def validate_file(command: Sequence[str], path: str, name: str, run: Run) -> None:
+    """Lets the program itself judge a new file."""
+    argv = [part.replace("%s", path) for part in command]
+    code, out, err = run(argv)
+    if code != 0:
+        lines = f"{out.strip()}\n{err.strip()}"
+        reason = lines.strip().replace(path, name).replace("\n", " | ")
+        raise MachineError(
+            f"{name}: the new content is refused by `{' '.join(argv)}` (code {code}), "
+            f"so it was not put in place: {reason}"
+        )
+
+
+def check_validation(steps: Sequence[FileStep], temporary: str, find: FindProgram, run: Run) -> None:
+    """Check mode: validates new contents where that tells the truth.
+
+    A program that is not installed yet can't judge, and a file whose predecessors in the list are not written yet
+    may be refused only because of that.
+    """
+    if not steps or not steps[0].wish.validate or steps[0].content is None:
+        return
+    step = steps[0]
+    program = find(step.wish.validate[0])
+    if program is None:
+        return
+    path = os.path.join(temporary, os.path.basename(step.state.target))
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(step.content or b"")
+    try:
+        validate_file((program, *step.wish.validate[1:]), path, step.wish.path, run)
+    finally:
+        os.unlink(path)
+
+
+def _sync_directory(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write(step: FileStep, content: bytes, find: FindProgram, run: Run, label: Label) -> None:
+    target = step.state.target
+    directory = os.path.dirname(target)
+    make_directory(directory)
+    # hidden and with the same end: programs that read whole directories skip it, validators still know its kind;
+    # always the same name: what a killed run leaves is replaced by the next one
+    temporary = os.path.join(directory, ".kubestead-new." + os.path.basename(target))
+    if os.path.lexists(temporary):
+        os.unlink(temporary)
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(content)
+            os.fchown(stream.fileno(), step.uid, step.gid)
+            os.fchmod(stream.fileno(), step.mode)
+            stream.flush()
+            os.fsync(stream.fileno())
+        label(target, temporary)
+        if step.wish.validate:
+            program = find(step.wish.validate[0])
+            if program is None:
+                raise MachineError(
+                    f"{step.wish.path}: {step.wish.validate[0]}, which has to validate it, is not installed"
+                )
+            validate_file((program, *step.wish.validate[1:]), temporary, step.wish.path, run)
+        os.rename(temporary, target)
+    except OSError as exc:
+        if exc.errno == errno.EBUSY:
+            raise MachineError(
+                f"{step.wish.path} can't be replaced: it is a mount point of its own (as container engines do with /etc/hosts); "
+                "unmount it, so that it is an ordinary file"
+            ) from exc
+        raise MachineError(f"{step.wish.path} can't be written: {exc.strerror}") from exc
+    finally:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+    _sync_directory(directory)
+
+
+def apply_file(step: FileStep, fetch: Fetch, find: FindProgram, run: Run, label: Label) -> None:
+    """Brings one path to what was planned."""
+    wish, target = step.wish, step.state.target
+    content = step.content
+    if wish.state == "absent":
+        os.unlink(wish.path)
+        return
+    if step.fetch:
+        data = fetch(str(wish.url))
+        try:
+            openpgp.verify(data, list(wish.fingerprints))
+        except MachineError as exc:
+            raise MachineError(f"{wish.path}: the key fetched from {wish.url} is not accepted: {exc}") from exc
+        content = stored_key(wish.path, data)
+    if content is not None:
+        _write(step, content, find, run, label)
+        return
+    if wish.state == "directory" and step.state.kind != "directory":
+        make_directory(os.path.dirname(target))
+        os.mkdir(target, 0o700)
+        label(target, target)
+    os.chown(target, step.uid, step.gid)
+    os.chmod(target, step.mode)
+
+
+def changed_paths(steps: Sequence[FileStep]) -> dict[str, bool]:
+    """Every name of the files whose content changes."""
+    names: dict[str, bool] = {}
+    for step in steps:
+        if step.content_changes:
+            names[step.wish.path] = names[step.state.target] = True
+    return names
