@@ -1,0 +1,231 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Apply the preflight rules to all hosts at once, on the controller."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, variables
+
+display = Display()
+
+DEFAULT_MINIMUM = preflight.DEFAULT_MINIMUM
+ARGUMENTS: dict[str, Any] = {
+    "settings": {"type": "dict", "required": True},
+    "state_var": {"type": "str", "default": "__cluster_node_state"},
+    "delegated_var": {"type": "str", "default": ""},
+    "reachability_var": {"type": "str", "default": ""},
+    "minimum": {
+        "type": "dict",
+        "apply_defaults": True,
+        "options": {
+            **{
+                name: {"type": "int", "default": value} for name, value in DEFAULT_MINIMUM.items() if name != "free_mib"
+            },
+            "free_mib": {"type": "dict", "default": {}},
+        },
+    },
+    "max_clock_skew": {"type": "float", "default": 5.0},
+    "ignore": {"type": "list", "elements": "str", "default": []},
+    "required": {"type": "list", "elements": "str", "default": []},
+}
+
+#: Settings that could not be evaluated travel under this key from the evaluation of the arguments to the rules.
+UNDEFINED = "__undefined"
+
+
+def resolve(name: str) -> str:
+    """The address of a host: itself where it is one, '' when the controller's resolver does not know it."""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    try:
+        return str(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0])
+    except OSError:
+        return ""
+
+
+def reason(error: BaseException) -> str:
+    """The first line of an error: the others show the file, which the variable's name stands for here."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def has_template(value: object) -> bool:
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(has_template(item) for pair in value.items() for item in pair)
+    return isinstance(value, Sequence) and any(has_template(item) for item in value)
+
+
+def mapping(value: object) -> Mapping[Any, Any]:
+    """A value where a dictionary belongs; what else stands there is rule variable-type's."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def sequence(value: object) -> Sequence[Any]:
+    """The same for a list."""
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+
+
+class HostVariables:
+    """A host's variables. Only those that are looked at and hold a template are evaluated; failures are kept."""
+
+    def __init__(self, raw: Mapping[str, Any], evaluate: Sequence[Callable[[str], Any]]) -> None:
+        self.raw = raw
+        self.evaluate = evaluate
+        self.undefined: dict[str, str] = {}
+
+    def get(self, name: str) -> Any:
+        value = self.raw.get(name)
+        if not has_template(value):
+            return value
+        for evaluate in self.evaluate:
+            try:
+                return evaluate(name)
+            except AnsibleError as error:
+                self.undefined.setdefault(name, reason(error))
+        return None
+
+    def text(self, name: str) -> str:
+        value = self.get(name)
+        return "" if value is None else str(value)
+
+
+class ActionModule(ActionBase):
+    """No connection is made: what the machines are was read before."""
+
+    _requires_connection = False
+    TRANSFERS_FILES = False
+
+    @classmethod
+    def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
+        """Evaluate each setting by itself, so that an undefined one becomes a finding beside the others."""
+        container = templar.resolve_to_container(value) if name == "settings" else None
+        if not isinstance(container, Mapping):
+            return super().finalize_task_arg(name, value, templar, context)
+        settings: dict[str, Any] = {}
+        undefined: dict[str, str] = {}
+        for key in container:
+            try:
+                settings[key] = templar.template(container[key])
+            except AnsibleError as error:
+                undefined[f"cluster_{key}"] = reason(error)
+        return {**settings, UNDEFINED: undefined}
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validated, arguments = self.validate_argument_spec(ARGUMENTS)
+        root = variables.collection_root()
+        settings = {key: value for key, value in arguments["settings"].items() if key != UNDEFINED}
+        free = {**DEFAULT_MINIMUM["free_mib"], **arguments["minimum"]["free_mib"]}
+        intent = preflight.build_intent(
+            settings,
+            undefined=arguments["settings"].get(UNDEFINED, {}),
+            minimum={**arguments["minimum"], "free_mib": free},
+            max_clock_skew=arguments["max_clock_skew"],
+            ignore=arguments["ignore"],
+            required=arguments["required"],
+            specs=variables.argument_specs(root),
+            prefixes=variables.prefixes(root),
+        )
+        hosts = list(self.reports(task_vars or {}, arguments, intent))
+        findings = preflight.check(intent, hosts)
+        errors = [finding for finding in findings if finding.severity == "error"]
+        warnings = [finding for finding in findings if finding.severity == "warning"]
+        for finding in warnings:
+            display.warning(f"{finding} [{finding.rule}]")
+        result.update(
+            changed=False,
+            findings=[asdict(finding) for finding in findings],
+            warnings_found=len(warnings),
+            seed=preflight.seed(hosts),
+            initialised=preflight.initialised(hosts),
+        )
+        if errors:
+            result.update(failed=True, msg=message(errors))
+        return result
+
+    def reports(
+        self, task_vars: Mapping[str, Any], arguments: Mapping[str, Any], intent: preflight.ClusterIntent
+    ) -> Iterator[preflight.HostReport]:
+        """What is known of each host of the inventory's two groups, control planes first."""
+        hostvars = task_vars["hostvars"]
+        groups = {name: task_vars["groups"].get(name, []) for name in (preflight.CONTROL_PLANE, preflight.WORKER)}
+        delegated = delegated_results(task_vars.get(arguments["delegated_var"]))
+        # Hosts that were in the play and are no more were lost before this task.
+        lost = set(task_vars.get("ansible_play_hosts_all", ())) - set(task_vars.get("ansible_play_hosts", ()))
+        for name in dict.fromkeys(host for members in groups.values() for host in members):
+            raw = hostvars.raw_get(name)
+            # What a host's variables refer to may be a role's default, which only the task's own variables have.
+            evaluate = (hostvars[name].__getitem__, lambda variable, raw=raw: self._templar.template(raw[variable]))
+            yield build_report(
+                name,
+                frozenset(group for group, members in groups.items() if name in members),
+                HostVariables(raw, evaluate),
+                mapping(raw.get(arguments["state_var"])) or delegated.get(name, {}),
+                mapping(raw.get(arguments["reachability_var"])).get("results") or (),
+                intent,
+                name in lost,
+            )
+
+
+def delegated_results(registered: object) -> dict[str, Mapping[str, Any]]:
+    """Host -> result, of a task that looped over the hosts and was delegated to each."""
+    results = sequence(mapping(registered).get("results"))
+    return {str(result["item"]): result for result in results if "item" in mapping(result)}
+
+
+def build_report(
+    name: str,
+    groups: frozenset[str],
+    values: HostVariables,
+    read: Mapping[str, Any],
+    reachability: Sequence[Mapping[str, Any]],
+    intent: preflight.ClusterIntent,
+    lost: bool,
+) -> preflight.HostReport:
+    """A host's report. Of variables that the collection does not know only the name matters."""
+    ours = {item: values.get(item) if item in intent.specs else None for item in values.raw if looks_ours(item, intent)}
+    times = read.get("read_at")
+    state = read.get("state")
+    failed = bool(read.get("failed") or read.get("unreachable"))
+    return preflight.HostReport(
+        name=name,
+        groups=groups,
+        node_ip=values.text("node_ip") or resolve(values.text("ansible_host") or name),
+        node_name=(values.text("node_name") or name).lower(),
+        labels=mapping(values.get("node_labels")),
+        annotations=mapping(values.get("node_annotations")),
+        taints=sequence(values.get("node_taints")),
+        variables={item: value for item, value in ours.items() if item not in values.undefined},
+        undefined={item: why for item, why in values.undefined.items() if item in intent.specs},
+        state=None if failed else state,
+        unreachable=bool(read.get("unreachable")) or (lost and state is None and not failed),
+        failure=str(read.get("msg") or "no message") if failed else "",
+        read_at=(times["before"], times["after"]) if times else None,
+        reachability=reachability,
+    )
+
+
+def looks_ours(name: str, intent: preflight.ClusterIntent) -> bool:
+    return name in intent.specs or not name.startswith(("ansible_", "__"))
+
+
+def message(errors: Sequence[preflight.Finding]) -> str:
+    """All errors as a numbered list, each with the id by which it may be ignored."""
+    count = f"{len(errors)} problem{'s' if len(errors) > 1 else ''}"
+    lines = [f"{number}. {finding} [{finding.rule}]" for number, finding in enumerate(errors, start=1)]
+    return "\n".join([f"Preflight found {count}; nothing has been changed.", *lines])

@@ -1,0 +1,1647 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The preflight rules: pure functions over what the inventory wants and what the machines are.
+
+``check()`` applies every rule to all hosts at once and returns every problem it finds, so that an
+operator mends an inventory in one go. Nothing here reads a file, a clock or the network.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import itertools
+import re
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+CONTROL_PLANE = "kube_control_plane"
+WORKER = "kube_node"
+
+#: https://kubernetes.io/releases/ on 2026-11-22
+SUPPORTED_MINORS: tuple[str, ...] = ("1.35", "1.36", "1.37")
+
+#: Releases the collection supports: os-release ID -> versions (major ones for EL).
+SUPPORTED_OS: Mapping[str, tuple[str, ...]] = {
+    "debian": ("12", "13"),
+    "ubuntu": ("22.04", "24.04", "26.04"),
+    "rhel": ("9", "10"),
+    "rocky": ("9", "10"),
+    "almalinux": ("9", "10"),
+    "centos": ("9", "10"),
+}
+
+#: Releases whose maintainer has ended them: (os-release ID, version) -> date of the end.
+#: https://www.centos.org/cl-vs-cs/ https://wiki.debian.org/LTS https://ubuntu.com/about/release-cycle
+#: https://access.redhat.com/support/policy/updates/errata
+ENDED_OS: Mapping[tuple[str, str], str] = {
+    ("centos", "6"): "2020-11-30",
+    ("centos", "7"): "2024-06-30",
+    ("centos", "8"): "2021-12-31 (CentOS Stream 8: 2024-05-31)",
+    ("rhel", "7"): "2024-06-30",
+    ("debian", "9"): "2022-06-30",
+    ("debian", "10"): "2024-06-30",
+    ("debian", "11"): "2026-08-31",
+    ("ubuntu", "16.04"): "2021-04-30",
+    ("ubuntu", "18.04"): "2023-05-31",
+    ("ubuntu", "20.04"): "2025-05-31",
+}
+
+OS_EXPECTED = "Debian 12 or 13, Ubuntu 22.04, 24.04 or 26.04, or RHEL, Rocky, Alma or CentOS Stream 9 or 10"
+SUPPORTED_ARCHITECTURES = ("amd64", "arm64")
+MINIMUM_PYTHON = (3, 9)
+
+TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+
+#: https://kubernetes.io/docs/reference/networking/ports-and-protocols/ (10256: kube-proxy's health)
+CONTROL_PLANE_PORTS: Mapping[int, str] = {
+    2379: "etcd clients",
+    2380: "etcd peers",
+    10250: "kubelet",
+    10256: "kube-proxy",
+    10257: "kube-controller-manager",
+    10259: "kube-scheduler",
+}
+WORKER_PORTS: Mapping[int, str] = {10250: "kubelet", 10256: "kube-proxy"}
+
+#: kubeadm's constants ControlPlaneNumCPU and ControlPlaneMem; a worker carries kubelet, runtime and kube-proxy.
+DEFAULT_MINIMUM: Mapping[str, Any] = {
+    "control_plane_cpus": 2,
+    "worker_cpus": 1,
+    "control_plane_memory_mib": 1700,
+    "worker_memory_mib": 700,
+    "free_mib": {"/": 1024, "/var/lib/kubelet": 1024, "/var/lib/containerd": 4096, "/var/lib/etcd": 2048},
+}
+
+#: The shared settings that rules read, with their types.
+SETTINGS: Mapping[str, str] = {
+    "version": "str",
+    "endpoint": "str",
+    "vip": "str",
+    "endpoint_port": "int",
+    "api_port": "int",
+    "pod_subnet": "str",
+    "service_subnet": "str",
+    "image_repository": "str",
+    "mirror": "str",
+    "mirror_overrides": "dict",
+    "kubelet_configuration": "dict",
+    "ignore_preflight_errors": "list",
+    "supported_minors": "list",
+}
+
+DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+QUALIFIED_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+IMAGE_REPOSITORY = re.compile(r"[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)*")
+VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+
+#: How Ansible and the shell say that a machine's Python is missing or too old for any module.
+NO_PYTHON = re.compile(
+    r"minimum of Python|SyntaxError|python version|python\S*: (command )?not found|No python interpreters found",
+    re.IGNORECASE,
+)
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One problem: where it is, what was found there, what was expected, and what to do."""
+
+    rule: str
+    severity: str
+    where: str
+    found: str
+    expected: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: found {self.found}; expected {self.expected}; {self.remedy}"
+
+
+@dataclass(frozen=True)
+class HostReport:
+    """A host: what the inventory says of it, and ``state``, what module node_state read from it.
+
+    ``state`` is None for a host that was not read: outside ``--limit``, ``unreachable``, or with the reading failed
+    (``failure``). ``read_at`` is the controller's clock before and after the reading. ``variables`` are the host's
+    variables that carry a prefix of ours; ``undefined`` those that could not be evaluated, with the reason.
+    """
+
+    name: str
+    groups: frozenset[str]
+    node_ip: str
+    node_name: str
+    labels: Mapping[Any, Any] = field(default_factory=dict)
+    annotations: Mapping[Any, Any] = field(default_factory=dict)
+    taints: Sequence[Any] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    undefined: Mapping[str, str] = field(default_factory=dict)
+    state: Mapping[str, Any] | None = None
+    unreachable: bool = False
+    failure: str = ""
+    read_at: tuple[float, float] | None = None
+    reachability: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def control_plane(self) -> bool:
+        return CONTROL_PLANE in self.groups
+
+    @property
+    def role(self) -> str:
+        return "control_plane" if self.control_plane else "worker"
+
+    @property
+    def member(self) -> Mapping[str, Any]:
+        return (self.state or {}).get("member") or {}
+
+    @property
+    def membership(self) -> str:
+        """bare, partial, member, or '' for a host that was not read."""
+        return str(self.member.get("state") or "")
+
+    @property
+    def initialised(self) -> bool:
+        return self.control_plane and self.membership == "member" and self.member.get("role") == "control_plane"
+
+    @property
+    def addresses(self) -> list[str]:
+        return [str(address) for item in (self.state or {}).get("interfaces") or () for address in item["addresses"]]
+
+
+@dataclass(frozen=True)
+class ClusterIntent:
+    """What the inventory wants of the cluster.
+
+    ``settings`` are the shared settings as given, whatever their types: variable cluster_X under the key X. ``specs``
+    are the argument specifications of all roles' variables, ``prefixes`` what these variables begin with.
+    """
+
+    version: str = ""
+    endpoint: str = ""
+    vip: str = ""
+    endpoint_port: int = 8443
+    api_port: int = 6443
+    pod_subnet: str = "10.244.0.0/16"
+    service_subnet: str = "10.96.0.0/12"
+    image_repository: str = ""
+    mirror: str = "official"
+    mirror_overrides: Mapping[str, Any] = field(default_factory=dict)
+    kubelet_configuration: Mapping[str, Any] = field(default_factory=dict)
+    ignore_preflight_errors: Sequence[str] = ()
+    minimum: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_MINIMUM)
+    max_clock_skew: float = 5.0
+    ignore: Sequence[str] = ()
+    supported_minors: Sequence[str] = SUPPORTED_MINORS
+    specs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    prefixes: Sequence[str] = ()
+    required: Sequence[str] = ()
+    undefined: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def minor(self) -> tuple[int, int] | None:
+        parsed = parse_version(self.version)
+        return parsed[:2] if parsed else None
+
+
+def build_intent(settings: Mapping[str, Any], **others: Any) -> ClusterIntent:
+    """The intent of shared settings as a user gave them.
+
+    A value of a wrong type counts as not given here: rule variable-type reports it, and the other rules go on.
+    """
+    known: dict[str, Any] = {}
+    for item in fields(ClusterIntent):
+        value = settings.get(item.name)
+        if item.name in SETTINGS and value is not None and type_matches(SETTINGS[item.name], value):
+            known[item.name] = {"str": str, "int": int}.get(SETTINGS[item.name], lambda same: same)(value)
+    return ClusterIntent(settings=settings, **known, **others)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule by its stable id. ``fixed`` rules guard what would otherwise be destroyed or cannot work at all."""
+
+    id: str
+    apply: Callable[[ClusterIntent, Sequence[HostReport]], Iterable[Finding]]
+    fixed: bool = False
+
+
+# --- small helpers ---------------------------------------------------------------------------------------------------
+
+
+def parse_version(text: object) -> tuple[int, int, int] | None:
+    match = VERSION.fullmatch(str(text or "").strip())
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+
+
+def parse_address(text: object) -> Address | None:
+    try:
+        return ipaddress.ip_address(str(text))
+    except ValueError:
+        return None
+
+
+def subnets(text: str) -> list[str]:
+    return [part.strip() for part in str(text).split(",") if part.strip()]
+
+
+def networks(text: str) -> list[Network]:
+    """The valid networks of a comma-separated list; the others are the syntax rule's."""
+    found: list[Network] = []
+    for part in subnets(text):
+        try:
+            found.append(ipaddress.ip_network(part))
+        except ValueError:
+            continue
+    return found
+
+
+def overlaps(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.overlaps(other)
+
+
+def split_endpoint(text: str) -> tuple[str, int] | None:
+    """host:port, [v6]:port or https://host:port as (host, port)."""
+    match = re.fullmatch(r"(?:https://)?(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/\[\]]+)):(\d{1,5})/?", text.strip())
+    if not match or not 0 < int(match[3]) < 65536:
+        return None
+    host = (match[1] or match[2]).lower()
+    if match[1]:
+        address = parse_address(host)
+        return (str(address), int(match[3])) if address else None
+    return host, int(match[3])
+
+
+def join_endpoint(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_subdomain(text: str) -> bool:
+    """RFC 1123 subdomain, as Kubernetes wants node names and label prefixes."""
+    return len(text) <= 253 and all(DNS_LABEL.fullmatch(part) for part in text.split("."))
+
+
+def is_label_key(text: object) -> bool:
+    """https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"""
+    if not isinstance(text, str):
+        return False
+    prefix, slash, name = text.rpartition("/")
+    return bool(QUALIFIED_NAME.fullmatch(name)) and (not slash or is_subdomain(prefix))
+
+
+def is_label_value(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return False
+    return str(value) == "" or bool(QUALIFIED_NAME.fullmatch(str(value)))
+
+
+def listing(items: Iterable[object], limit: int = 6) -> str:
+    """'a, b and c'; a long list is cut, with the number of the rest."""
+    texts = [str(item) for item in items]
+    if len(texts) > limit:
+        texts = [*texts[: limit - 1], f"{len(texts) - limit + 1} more"]
+    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1]))) if texts else "none"
+
+
+def either(items: Iterable[object]) -> str:
+    """'a, b or c'"""
+    texts = [str(item) for item in items]
+    return " or ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
+
+
+def own_ports(cluster: ClusterIntent, *, control_plane: bool) -> dict[int, str]:
+    """The TCP ports that Kubernetes itself takes on a machine, and what takes them."""
+    return {cluster.api_port: "kube-apiserver", **CONTROL_PLANE_PORTS} if control_plane else dict(WORKER_PORTS)
+
+
+def short_hash(text: object) -> str:
+    return str(text)[:19]
+
+
+def control_planes(hosts: Sequence[HostReport]) -> list[HostReport]:
+    return [host for host in hosts if host.control_plane]
+
+
+def error(rule: str, where: str, found: str, expected: str, remedy: str) -> Finding:
+    return Finding(rule, "error", where, found, expected, remedy)
+
+
+def warning(rule: str, where: str, found: str, expected: str, remedy: str) -> Finding:
+    return Finding(rule, "warning", where, found, expected, remedy)
+
+
+# --- which control plane leads ---------------------------------------------------------------------------------------
+
+
+def initialised(hosts: Sequence[HostReport]) -> bool:
+    """Whether a control plane of the inventory already is one."""
+    return any(host.initialised for host in hosts)
+
+
+def seed(hosts: Sequence[HostReport]) -> str:
+    """The control plane that starts the cluster or through which others join; '' when there is none.
+
+    The first healthy initialised one, else the first initialised one, else the first whose init was interrupted,
+    else the first of the group: nothing depends on the first host of the inventory being alive.
+    """
+    candidates = control_planes(hosts)
+    choices: tuple[Callable[[HostReport], bool], ...] = (
+        lambda host: host.initialised and host.member.get("api_healthy") is True,
+        lambda host: host.initialised,
+        lambda host: host.membership == "partial" and host.member.get("partial_of") == "init",
+    )
+    chosen = (host.name for choice in choices for host in candidates if choice(host))
+    return next(chosen, candidates[0].name if candidates else "")
+
+
+def cluster_ca(hosts: Sequence[HostReport]) -> str:
+    """The CA hash of the inventory's cluster: that of most healthy initialised control planes; '' when none is known.
+
+    A tie goes to the seed, as everything else does.
+    """
+    leader = seed(hosts)
+    ready = [host for host in control_planes(hosts) if host.initialised and host.member.get("ca_hash")]
+    healthy = [host for host in ready if host.member.get("api_healthy") is True]
+    votes = Counter(str(host.member["ca_hash"]) for host in healthy or ready)
+    if votes:
+        most = max(votes.values())
+        winners = [ca for ca, count in votes.items() if count == most]
+        of_seed = [str(host.member["ca_hash"]) for host in ready if host.name == leader]
+        return of_seed[0] if of_seed and of_seed[0] in winners else winners[0]
+    for host in hosts:
+        if host.name == leader and host.membership == "partial" and host.member.get("partial_of") == "init":
+            return str(host.member.get("ca_hash") or "")
+    return ""
+
+
+def wanted_endpoint(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> tuple[str, int] | None:
+    """Where nodes reach the API: the external endpoint, the VIP, or the only control plane itself."""
+    if cluster.endpoint:
+        return split_endpoint(cluster.endpoint)
+    if cluster.vip:
+        return cluster.vip.lower(), cluster.endpoint_port
+    planes = control_planes(hosts)
+    return (planes[0].node_ip, cluster.api_port) if len(planes) == 1 and planes[0].node_ip else None
+
+
+# --- the hosts were read ---------------------------------------------------------------------------------------------
+
+
+def check_unreachable(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        if host.unreachable:
+            found = f"no answer over SSH ({host.failure})" if host.failure else "no answer over SSH"
+            yield error(
+                "unreachable",
+                host.name,
+                found,
+                "a machine that Ansible can log in to",
+                f"check ansible_host, the SSH key and that the machine runs (ansible -m ping {host.name}), "
+                "or leave it out with --limit",
+            )
+
+
+def check_unread(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        if host.state is not None or host.unreachable or not host.failure:
+            continue
+        if NO_PYTHON.search(host.failure):
+            yield error(
+                "unread",
+                host.name,
+                f"no usable Python ({host.failure})",
+                "Python 3.9 or newer",
+                "install python3, or set ansible_python_interpreter; CentOS 7 (ended 2024-06-30) and EL 8 "
+                f"cannot offer it: use {OS_EXPECTED}",
+            )
+        else:
+            yield error(
+                "unread",
+                host.name,
+                f"its state could not be read ({host.failure})",
+                "a machine whose state root can read",
+                f"check privilege escalation (ansible -b -m command -a id {host.name}) and the message above",
+            )
+
+
+# --- variables -------------------------------------------------------------------------------------------------------
+
+
+def by_variable(hosts: Sequence[HostReport]) -> dict[str, dict[str, list[HostReport]]]:
+    """Variable -> its value's text -> the hosts that have it, so that a group's variable is reported once."""
+    found: dict[str, dict[str, list[HostReport]]] = defaultdict(lambda: defaultdict(list))
+    for host in hosts:
+        for name, value in host.variables.items():
+            found[name][repr(value)].append(host)
+    return found
+
+
+def of_hosts(some: Sequence[HostReport], hosts: Sequence[HostReport]) -> str:
+    return "" if len(some) == len(hosts) else f" on {listing(host.name for host in some)}"
+
+
+def check_undefined(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    reasons: dict[tuple[str, str], list[HostReport]] = {(name, why): [] for name, why in cluster.undefined.items()}
+    for host in hosts:
+        for name, why in host.undefined.items():
+            if name not in cluster.undefined:
+                reasons.setdefault((name, why), []).append(host)
+    for (name, why), some in reasons.items():
+        yield error(
+            "variable-undefined",
+            name,
+            f"a value that cannot be evaluated{of_hosts(some, hosts) if some else ''} ({why})",
+            "a template whose variables are all defined",
+            f"define what {name} refers to, or write the value itself",
+        )
+    for name in cluster.required:
+        missing = [host for host in hosts if host.variables.get(name) in (None, "")]
+        if missing:
+            yield error(
+                "variable-undefined",
+                name,
+                f"no value{of_hosts(missing, hosts)}",
+                "a value, as nothing can be assumed for it",
+                f"set {name} in group_vars/all.yml or for the hosts",
+            )
+
+
+def type_matches(kind: str, value: object) -> bool:
+    """Whether Ansible takes a value for a type without loss; text is taken for numbers and booleans as Ansible does."""
+    if kind == "bool":
+        return isinstance(value, bool) or str(value).lower() in ("yes", "no", "true", "false", "on", "off", "1", "0")
+    if kind == "int":
+        return not isinstance(value, bool) and re.fullmatch(r"[-+]?\d+", str(value)) is not None
+    if kind == "float":
+        return not isinstance(value, bool) and re.fullmatch(r"[-+]?\d+(\.\d+)?", str(value)) is not None
+    if kind == "list":
+        return isinstance(value, Sequence) and not isinstance(value, str)
+    if kind == "dict":
+        return isinstance(value, Mapping)
+    if kind in ("str", "path"):
+        return isinstance(value, str)
+    return True
+
+
+TYPE_NAMES = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "list": "a list",
+    "dict": "a dictionary",
+    "str": "text (quote it: 1.30 unquoted is the number 1.3)",
+    "path": "text",
+}
+
+
+def spec_problems(name: str, spec: Mapping[str, Any], value: object) -> Iterator[tuple[str, str, str, str]]:
+    """(where, found, expected, remedy) of a value that its argument specification does not allow."""
+    if value is None:
+        return
+    kind = str(spec.get("type", "str"))
+    shown = f"{value!r} ({type_name(value)})"
+    if not type_matches(kind, value):
+        yield name, shown, TYPE_NAMES.get(kind, kind), f"correct {name}"
+        return
+    choices = spec.get("choices")
+    if choices and kind != "list" and str(value) not in [str(choice) for choice in choices]:
+        yield name, repr(value), either(choices), f"set {name} to one of these{suggestion(str(value), choices)}"
+    options: Mapping[str, Mapping[str, Any]] = spec.get("options") or {}
+    if isinstance(value, Mapping) and options:
+        yield from option_problems(name, options, value)
+    if kind == "list" and isinstance(value, Sequence):
+        element: dict[str, Any] = {"type": spec.get("elements", "raw"), "options": options, "choices": choices}
+        for index, item in enumerate(value):
+            yield from spec_problems(f"{name}[{index}]", element, item)
+
+
+def option_problems(
+    name: str, options: Mapping[str, Mapping[str, Any]], value: Mapping[Any, Any]
+) -> Iterator[tuple[str, str, str, str]]:
+    for key, item in value.items():
+        if key in options:
+            yield from spec_problems(f"{name}.{key}", options[key], item)
+        else:
+            expected = f"only the keys {listing(sorted(options), 20)}"
+            remedy = f"remove or rename the key{suggestion(str(key), options)}"
+            yield f"{name}.{key}", "an unknown key", expected, remedy
+    for key, option in options.items():
+        if option.get("required") and key not in value:
+            yield name, f"no key {key}", f"{key}, which has no default", f"add {key} to {name}"
+
+
+def type_name(value: object) -> str:
+    for kinds, text in ((bool, "a boolean"), (int, "a number"), (float, "a number"), (str, "text")):
+        if isinstance(value, kinds):
+            return text
+    return "a dictionary" if isinstance(value, Mapping) else "a list" if isinstance(value, Sequence) else "nothing"
+
+
+def suggestion(word: str, known: Iterable[object]) -> str:
+    close = difflib.get_close_matches(word, [str(item) for item in known], n=1, cutoff=0.6)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def check_types(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    settings = {f"cluster_{key}": value for key, value in cluster.settings.items()}
+    for name, value in settings.items():
+        for where, found, expected, remedy in spec_problems(name, cluster.specs.get(name) or {"type": "raw"}, value):
+            yield error("variable-type", where, found, expected, remedy)
+    for name, values in by_variable(hosts).items():
+        spec = cluster.specs.get(name)
+        if spec is None or name in settings:
+            continue
+        for some in values.values():
+            for where, found, expected, remedy in spec_problems(name, spec, some[0].variables[name]):
+                yield error("variable-type", where, found + of_hosts(some, hosts), expected, remedy)
+
+
+def near(name: str, prefix: str, known: Iterable[str]) -> str:
+    """The known variable that a name of the same prefix is a slip of; '' when none is near.
+
+    Only what follows the prefix is compared: a long common prefix would make any short names look alike.
+    """
+    rest = name[len(prefix) :]
+    rests = {item[len(prefix) :]: item for item in known if item.startswith(prefix)}
+    close = difflib.get_close_matches(rest, rests, n=1, cutoff=0.8)
+    swapped = [item for item in rests if sorted(item) == sorted(rest)]
+    return next((rests[item] for item in (*close, *swapped)), "")
+
+
+def check_unknown(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    known = set(cluster.specs)
+    for name, values in by_variable(hosts).items():
+        if name in known:
+            continue
+        some = [host for found in values.values() for host in found]
+        prefix = max((item for item in cluster.prefixes if name.startswith(item)), key=len, default="")
+        found = f"an unknown variable{of_hosts(some, hosts)}"
+        meant = near(name, prefix, known) if prefix else ""
+        if meant:
+            remedy = f"rename {name} to {meant}, or remove it"
+            yield error("variable-unknown", name, found, f"{meant}, it seems", remedy)
+            continue
+        if not prefix:
+            # A slip in the prefix itself. Other people's variables live here too: no more than a warning.
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
+            if close:
+                remedy = f"rename {name} to {close[0]}, if that was meant"
+                yield warning("variable-unknown", name, found, f"{close[0]}, it seems", remedy)
+        elif prefix == "cluster_":
+            remedy = f"remove {name}, or give it a prefix of your own{suggestion(name, known)}"
+            yield warning("variable-unknown", name, found, "a variable that the collection reads", remedy)
+
+
+def check_ignore(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    rules = {rule.id: rule for rule in RULES}
+    for item in cluster.ignore:
+        if item not in rules:
+            found = f"{item!r}, which no rule has as its id"
+            remedy = f"correct the id{suggestion(item, rules)}"
+            yield error("ignore", "preflight_ignore", found, "ids of preflight rules", remedy)
+        elif rules[item].fixed:
+            found = f"{item!r}, which cannot be switched off"
+            remedy = f"remove {item} from the list and mend what it reports"
+            yield error("ignore", "preflight_ignore", found, "ids of rules that may be ignored", remedy)
+
+
+# --- the shape of the cluster ----------------------------------------------------------------------------------------
+
+
+def check_control_plane_none(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    if not control_planes(hosts):
+        yield error(
+            "control-plane-none",
+            CONTROL_PLANE,
+            "no host in the group",
+            "at least one control plane",
+            f"put one host, or three for high availability, into the inventory group {CONTROL_PLANE}",
+        )
+
+
+def check_control_plane_even(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    count = len(control_planes(hosts))
+    if count and count % 2 == 0:
+        yield warning(
+            "control-plane-even",
+            CONTROL_PLANE,
+            f"{count} control planes",
+            "an odd number (1, 3, 5)",
+            f"add or remove one: etcd on {count} members survives no more failures than on {count - 1}",
+        )
+
+
+def check_endpoint_missing(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    count = len(control_planes(hosts))
+    if count > 1 and not cluster.vip and not cluster.endpoint:
+        yield error(
+            "endpoint-missing",
+            "cluster_vip",
+            f"neither cluster_vip nor cluster_endpoint with {count} control planes",
+            "one address for the API that outlives each of them",
+            "set cluster_vip to a free address of the control planes' subnet, "
+            "or cluster_endpoint to the host:port of a load balancer of yours",
+        )
+
+
+def check_endpoint_syntax(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    if not cluster.endpoint:
+        return
+    parsed = split_endpoint(cluster.endpoint)
+    valid = parsed is not None and (parse_address(parsed[0]) is not None or is_subdomain(parsed[0]))
+    if not valid or "/" in cluster.endpoint:
+        yield error(
+            "endpoint-syntax",
+            "cluster_endpoint",
+            repr(cluster.endpoint),
+            "host:port, with neither scheme nor path",
+            "write it like k8s.example.com:6443 or [fd00::10]:6443",
+        )
+
+
+def check_vip_syntax(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    if cluster.vip and parse_address(cluster.vip) is None:
+        yield error(
+            "vip-syntax",
+            "cluster_vip",
+            repr(cluster.vip),
+            "one IP address without prefix length",
+            "write a free address of the control planes' subnet, like 192.0.2.100; a name goes into cluster_endpoint",
+        )
+
+
+def check_endpoint_port(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    if not cluster.vip or cluster.endpoint:
+        return
+    port, own = cluster.endpoint_port, own_ports(cluster, control_plane=True)
+    if port in own or not 0 < port < 65536:
+        taken = own.get(port, "")
+        yield error(
+            "endpoint-port",
+            "cluster_endpoint_port",
+            f"{port}, {taken}'s own port on the same machines" if taken else str(port),
+            "a port between 1 and 65535 that is free on every control plane",
+            "set cluster_endpoint_port to another one, like 8443",
+        )
+
+
+def check_vip_subnet(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    vip = parse_address(cluster.vip)
+    if vip is None:
+        return
+    for host in control_planes(hosts):
+        if host.state is None:
+            continue
+        # Where keepalived already holds it, the VIP is an interface's address itself: that says nothing of subnets.
+        found = [ipaddress.ip_interface(text) for text in host.addresses]
+        attached = [item.network for item in found if item.ip != vip and not item.ip.is_loopback]
+        if not any(vip in network for network in attached):
+            yield error(
+                "vip-subnet",
+                host.name,
+                f"cluster_vip {vip} outside its interfaces' subnets ({listing(sorted(set(map(str, attached))))})",
+                "a VIP inside a subnet that every control plane is attached to",
+                "choose a free address of that subnet, or set cluster_endpoint to a load balancer instead",
+            )
+
+
+def check_vip_is_node(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    vip = parse_address(cluster.vip)
+    for host in hosts:
+        if vip is not None and parse_address(host.node_ip) == vip:
+            yield error(
+                "vip-is-node",
+                "cluster_vip",
+                f"{vip}, the address of {host.name} itself",
+                "an address of its own, which moves between the control planes",
+                "set cluster_vip to a free address of the same subnet",
+            )
+
+
+def check_vip_answers(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    vip = parse_address(cluster.vip)
+    if vip is None or initialised(hosts):
+        return
+    # A control plane of ours that holds the address after an interrupted run is no stranger.
+    if any(ipaddress.ip_interface(text).ip == vip for host in hosts for text in host.addresses):
+        return
+    ours = {
+        str(item.get("mac") or "").lower() for host in hosts for item in (host.state or {}).get("interfaces") or ()
+    } - {""}
+    macs: dict[str, list[str]] = defaultdict(list)
+    for host in hosts:
+        answer = (host.state or {}).get("vip_answers")
+        if answer and str(answer.get("mac") or "").lower() not in ours:
+            macs[str(answer.get("mac") or "")].append(host.name)
+    for mac, names in macs.items():
+        yield error(
+            "vip-answers",
+            "cluster_vip",
+            f"{vip} already in use by another machine{f' with MAC {mac}' if mac else ''}, as {listing(names)} sees it",
+            "an address that nobody answers at before the cluster exists",
+            "choose a free address, or stop what holds this one",
+        )
+
+
+# --- names and addresses of the nodes --------------------------------------------------------------------------------
+
+
+def check_node_name(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        if not is_subdomain(host.node_name):
+            yield error(
+                "node-name",
+                host.name,
+                f"node name {host.node_name!r}",
+                "lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit (RFC 1123)",
+                "set node_name for the host, or rename it in the inventory",
+            )
+
+
+def duplicates(values: Iterable[tuple[str, HostReport]]) -> Iterator[tuple[str, list[HostReport]]]:
+    seen: dict[str, list[HostReport]] = defaultdict(list)
+    for value, host in values:
+        if value:
+            seen[value].append(host)
+    return ((value, some) for value, some in seen.items() if len(some) > 1)
+
+
+def check_duplicate_node_name(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for value, some in duplicates((host.node_name.lower(), host) for host in hosts):
+        yield error(
+            "duplicate-node-name",
+            listing(host.name for host in some),
+            f"one node name, {value}",
+            "a node name of its own for each host",
+            "set node_name for all but one of them",
+        )
+
+
+def check_duplicate_hostname(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for value, some in duplicates((str((host.state or {}).get("hostname") or "").lower(), host) for host in hosts):
+        yield error(
+            "duplicate-hostname",
+            listing(host.name for host in some),
+            f"one host name, {value}",
+            "a host name of its own for each machine",
+            "rename the machines (hostnamectl set-hostname NAME); "
+            "if they are one machine, leave one of the hosts out of the inventory",
+        )
+
+
+def check_duplicate_machine_id(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for value, some in duplicates((str((host.state or {}).get("machine_id") or ""), host) for host in hosts):
+        yield error(
+            "duplicate-machine-id",
+            listing(host.name for host in some),
+            f"one machine-id, {value}",
+            "a machine-id of its own for each machine",
+            "on all clones but one: rm -f /etc/machine-id /var/lib/dbus/machine-id, systemd-machine-id-setup, reboot; "
+            "if they are one machine, leave one of the hosts out of the inventory",
+        )
+
+
+def check_duplicate_ip(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for value, some in duplicates((str(parse_address(host.node_ip) or ""), host) for host in hosts):
+        yield error(
+            "duplicate-ip",
+            listing(host.name for host in some),
+            f"one node address, {value}",
+            "an address of its own for each host",
+            "correct node_ip or ansible_host of all but one of them",
+        )
+
+
+def check_node_ip(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        address = parse_address(host.node_ip)
+        expected = "the address under which the other nodes reach it"
+        if address is None:
+            remedy = "set node_ip to an IP address of the host, or ansible_host to a name that resolves"
+            yield error("node-ip", host.name, f"node_ip {host.node_ip!r}", expected, remedy)
+        elif address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local:
+            remedy = "set node_ip to the host's address in the nodes' network"
+            yield error("node-ip", host.name, f"node_ip {address}, usable on the machine only", expected, remedy)
+        elif host.state is not None:
+            found = [ipaddress.ip_interface(text) for text in host.addresses]
+            if address not in [item.ip for item in found]:
+                present = listing(str(item.ip) for item in found if not item.ip.is_loopback)
+                yield error(
+                    "node-ip",
+                    host.name,
+                    f"node_ip {address} on none of its interfaces (which have {present})",
+                    "an address of the machine itself",
+                    "set node_ip to one of these, or correct ansible_host",
+                )
+
+
+def check_labels(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        for key, value in host.labels.items():
+            if not is_label_key(key):
+                yield error(
+                    "labels",
+                    f"{host.name} node_labels",
+                    f"key {key!r}",
+                    "[DNS prefix/]name, the name at most 63 letters, digits, '-', '_' and '.'",
+                    "correct the key",
+                )
+            if not is_label_value(value):
+                yield error(
+                    "labels",
+                    f"{host.name} node_labels",
+                    f"{key}: {value!r} ({type_name(value)})",
+                    "text of at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit",
+                    "correct the value, and quote it if it is true, false or a number",
+                )
+
+
+def check_annotations(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        for key, value in host.annotations.items():
+            if not is_label_key(key):
+                expected = "[DNS prefix/]name, the name at most 63 letters, digits, '-', '_' and '.'"
+                yield error("annotations", f"{host.name} node_annotations", f"key {key!r}", expected, "correct the key")
+            if not isinstance(value, (str, int)) or isinstance(value, bool):
+                found = f"{key}: {value!r} ({type_name(value)})"
+                yield error("annotations", f"{host.name} node_annotations", found, "text", "quote the value")
+
+
+def split_taint(taint: object) -> tuple[str, object, str] | None:
+    """key=value:Effect, key:Effect or a dictionary of key, value and effect."""
+    if isinstance(taint, Mapping) and set(taint) <= {"key", "value", "effect"}:
+        return str(taint.get("key", "")), taint.get("value") or "", str(taint.get("effect", ""))
+    if isinstance(taint, str):
+        rest, _colon, effect = taint.rpartition(":")
+        key, _equals, value = rest.partition("=")
+        return key, value, effect
+    return None
+
+
+def check_taints(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        where = f"{host.name} node_taints"
+        seen: set[tuple[str, str]] = set()
+        for taint in host.taints:
+            parts = split_taint(taint)
+            if parts is None:
+                expected = "key=value:Effect, or a dictionary of key, value and effect"
+                yield error("taints", where, repr(taint), expected, "write it like dedicated=gpu:NoSchedule")
+                continue
+            key, value, effect = parts
+            if not is_label_key(key):
+                yield error("taints", where, f"key {key!r} in {taint!r}", "a label's key", "correct the key")
+            if not is_label_value(value):
+                yield error("taints", where, f"value {value!r} in {taint!r}", "a label's value", "correct the value")
+            if effect not in TAINT_EFFECTS:
+                remedy = f"correct the effect{suggestion(effect, TAINT_EFFECTS)}"
+                yield error("taints", where, f"effect {effect!r} in {taint!r}", either(TAINT_EFFECTS), remedy)
+            if (key, effect) in seen:
+                expected = "one taint for each key and effect"
+                yield error("taints", where, f"{key}:{effect} twice", expected, "remove one of them")
+            seen.add((key, effect))
+
+
+# --- subnets ---------------------------------------------------------------------------------------------------------
+
+
+def subnet_variables(cluster: ClusterIntent) -> tuple[tuple[str, str], ...]:
+    return (("cluster_pod_subnet", cluster.pod_subnet), ("cluster_service_subnet", cluster.service_subnet))
+
+
+def check_subnet_syntax(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for variable, text in subnet_variables(cluster):
+        if not subnets(text):
+            yield error("subnet-syntax", variable, repr(text), "a network like 10.244.0.0/16", f"set {variable}")
+        for part in subnets(text):
+            try:
+                if "/" not in part:
+                    raise ValueError
+                ipaddress.ip_network(part)
+            except ValueError:
+                yield error("subnet-syntax", variable, repr(part), *subnet_remedy(part))
+
+
+def subnet_remedy(part: str) -> tuple[str, str]:
+    try:
+        loose = ipaddress.ip_network(part, strict=False)
+    except ValueError:
+        return "a network like 10.244.0.0/16 or fd00:10:244::/48", "correct the network"
+    if "/" not in part:
+        return "a network with its prefix length", f"append the prefix length, like {part}/16"
+    return "a network without host bits", f"write {loose}"
+
+
+def check_subnet_families(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for variable, text in subnet_variables(cluster):
+        versions = [network.version for network in networks(text)]
+        if len(versions) > 2 or len(set(versions)) != len(versions):
+            yield error(
+                "subnet-families",
+                variable,
+                repr(text),
+                "one network, or one of IPv4 and one of IPv6",
+                "leave one network of each family",
+            )
+    service = networks(cluster.service_subnet)
+    for host in control_planes(hosts):
+        address = parse_address(host.node_ip)
+        if address is not None and service and address.version != service[0].version:
+            yield error(
+                "subnet-families",
+                host.name,
+                f"node_ip {address} (IPv{address.version}) with cluster_service_subnet {cluster.service_subnet!r}",
+                "the first service subnet in the family of the control planes' addresses",
+                "put the subnet of that family first, or set node_ip to an address of the other family",
+            )
+
+
+def node_network(host: HostReport) -> Network | None:
+    """The network that holds the node's own address.
+
+    Not those of the other interfaces: on a member these are the pod network's own bridges.
+    """
+    address = parse_address(host.node_ip)
+    if address is None:
+        return None
+    for text in host.addresses:
+        item = ipaddress.ip_interface(text)
+        if item.ip == address:
+            return item.network
+    return ipaddress.ip_network(address)
+
+
+def check_subnet_overlap(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    pods, services = networks(cluster.pod_subnet), networks(cluster.service_subnet)
+    for pod, service in itertools.product(pods, services):
+        if overlaps(pod, service):
+            yield error(
+                "subnet-overlap",
+                "cluster_pod_subnet",
+                f"{pod}, which overlaps cluster_service_subnet {service}",
+                "networks that do not overlap",
+                "move one of them, e.g. pods to 10.244.0.0/16 and services to 10.96.0.0/12",
+            )
+    taken: dict[Network, list[str]] = defaultdict(list)
+    for host in hosts:
+        network = node_network(host)
+        if network is not None:
+            taken[network].append(host.name)
+    vip = parse_address(cluster.vip)
+    if vip is not None and not any(vip in network for network in taken):
+        taken[ipaddress.ip_network(vip)].append("cluster_vip")
+    for variable, text in subnet_variables(cluster):
+        for subnet, (network, names) in itertools.product(networks(text), taken.items()):
+            if overlaps(subnet, network):
+                yield error(
+                    "subnet-overlap",
+                    variable,
+                    f"{subnet}, which overlaps the nodes' network {network} ({listing(names)})",
+                    "a network that nothing else uses",
+                    f"set {variable} to another private network",
+                )
+
+
+def check_pod_subnet_size(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """kube-controller-manager gives each node a /24 (IPv6: /64); kubeadm refuses a mask more than 16 bits longer."""
+    for network in networks(cluster.pod_subnet):
+        mask = 24 if network.version == 4 else 64
+        room = 2 ** (mask - network.prefixlen) if network.prefixlen <= mask else 0
+        if room < len(hosts):
+            bits = (len(hosts) - 1).bit_length()
+            yield error(
+                "pod-subnet-size",
+                "cluster_pod_subnet",
+                f"{network}, which has room for {room} node{'' if room == 1 else 's'} of a /{mask} each",
+                f"room for the inventory's {len(hosts)} hosts",
+                f"use a network of /{mask - bits} or larger",
+            )
+        elif mask - network.prefixlen > 16:
+            yield error(
+                "pod-subnet-size",
+                "cluster_pod_subnet",
+                str(network),
+                f"a prefix length of at least {mask - 16}, as each node gets a /{mask}",
+                f"use a network of /{mask - 16} or smaller",
+            )
+
+
+def check_service_subnet_size(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """kubeadm's MaximumBitsForServiceSubnet (20) and MinimumAddressesInServiceSubnet (10)."""
+    for network in networks(cluster.service_subnet):
+        bits = network.max_prefixlen - network.prefixlen
+        shortest, longest = network.max_prefixlen - 20, network.max_prefixlen - 4
+        if not 4 <= bits <= 20:
+            yield error(
+                "service-subnet-size",
+                "cluster_service_subnet",
+                f"{network}, of 2^{bits} addresses",
+                f"a prefix length between /{shortest} and /{longest}",
+                f"use a {'smaller' if bits > 20 else 'larger'} network, e.g. {network.network_address}/{shortest}"
+                if bits > 20
+                else f"use a larger network, of /{longest} at least",
+            )
+
+
+# --- versions --------------------------------------------------------------------------------------------------------
+
+
+def check_version(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    minors = list(cluster.supported_minors)
+    version = parse_version(cluster.version)
+    if version is None:
+        yield error(
+            "version",
+            "cluster_version",
+            repr(cluster.version),
+            "a full version, major.minor.patch",
+            f"write it like '{minors[-1]}.0', in quotes",
+        )
+    elif f"{version[0]}.{version[1]}" not in minors:
+        yield error(
+            "version",
+            "cluster_version",
+            cluster.version,
+            f"a release of {either(minors)}",
+            "choose a supported release; a cluster of an older one goes up by one minor at a time",
+        )
+
+
+def installed(host: HostReport) -> dict[str, tuple[int, int, int]]:
+    kube = (host.state or {}).get("kube") or {}
+    parsed = {name: parse_version(kube.get(name)) for name in ("kubelet", "kubeadm")}
+    return {name: version for name, version in parsed.items() if version is not None}
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def check_downgrade(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    wanted = parse_version(cluster.version)
+    for host in hosts:
+        newer = {name: version for name, version in installed(host).items() if wanted and version > wanted}
+        if not newer or not wanted:
+            continue
+        newest = dotted(max(newer.values()))
+        if host.membership == "member":
+            remedy = f"set cluster_version to {newest} or newer: Kubernetes does not support downgrades"
+        else:
+            remedy = f"set cluster_version to {newest} or newer, or remove the packages from the machine first"
+        yield error(
+            "version-downgrade",
+            host.name,
+            listing(f"{name} {dotted(version)}" for name, version in newer.items()),
+            f"nothing newer than cluster_version {dotted(wanted)}",
+            remedy,
+        )
+
+
+def check_skew(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """https://kubernetes.io/releases/version-skew-policy/: kubelet at most 3 minors older than the API server."""
+    wanted = parse_version(cluster.version)
+    for host in hosts:
+        kubelet = installed(host).get("kubelet")
+        if wanted is None or kubelet is None or host.membership != "member" or kubelet >= wanted:
+            continue
+        behind = wanted[1] - kubelet[1] if wanted[0] == kubelet[0] else 4
+        if behind > 3 and not host.control_plane:
+            remedy = (
+                f"put cluster_version back to what the control planes run, then replace the node: kubelet {kubelet[0]}."
+                f"{kubelet[1]} may not talk to an API server of {wanted[0]}.{wanted[1]}"
+            )
+        elif behind > 1:
+            following = f"{kubelet[0]}.{kubelet[1] + 1}"
+            remedy = f"upgrade by one minor at a time with playbooks/upgrade.yml, first to {following}"
+        else:
+            remedy = "upgrade the cluster with playbooks/upgrade.yml, or set cluster_version back"
+        yield error(
+            "version-skew",
+            host.name,
+            f"kubelet {dotted(kubelet)} on a member of the cluster",
+            f"cluster_version {dotted(wanted)}, as site.yml does not upgrade members",
+            remedy,
+        )
+
+
+# --- the machines ----------------------------------------------------------------------------------------------------
+
+
+def check_cpu(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        least = int(cluster.minimum[f"{host.role}_cpus"])
+        if host.state is not None and int(host.state.get("cpus") or 0) < least:
+            what = "control plane" if host.control_plane else "worker"
+            yield error(
+                "cpu",
+                host.name,
+                f"{host.state.get('cpus')} CPU",
+                f"at least {least} for a {what}",
+                "give the machine more CPUs",
+            )
+
+
+def check_memory(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        least = int(cluster.minimum[f"{host.role}_memory_mib"])
+        if host.state is not None and int(host.state.get("memory_mib") or 0) < least:
+            what = "control plane" if host.control_plane else "worker"
+            yield error(
+                "memory",
+                host.name,
+                f"{host.state.get('memory_mib')} MiB of memory",
+                f"at least {least} MiB for a {what}",
+                "give the machine more memory",
+            )
+
+
+def check_disk(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """A member has already put its images on the disk: short space there is a warning."""
+    for host in hosts:
+        for path, least in cluster.minimum["free_mib"].items():
+            filesystem = ((host.state or {}).get("filesystems") or {}).get(path)
+            if filesystem is None or (path == "/var/lib/etcd" and not host.control_plane):
+                continue
+            if int(filesystem["free_mib"]) < int(least):
+                yield (warning if host.membership == "member" else error)(
+                    "disk",
+                    host.name,
+                    f"{filesystem['free_mib']} MiB free for {path}",
+                    f"at least {least} MiB",
+                    f"free space there or mount a larger file system at {path}",
+                )
+
+
+def check_ports(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        if host.membership != "bare" or host.state is None:
+            continue
+        wanted = own_ports(cluster, control_plane=host.control_plane)
+        balanced = host.control_plane and bool(cluster.vip) and not cluster.endpoint
+        if balanced:
+            wanted[cluster.endpoint_port] = "haproxy"
+        seen: set[tuple[int, str]] = set()
+        for item in host.state.get("listening") or ():
+            port, process = int(item["port"]), str(item.get("process") or "")
+            if item.get("protocol") != "tcp" or port not in wanted or (port, process) in seen:
+                continue
+            if balanced and port == cluster.endpoint_port and process in ("haproxy", "keepalived"):
+                continue
+            seen.add((port, process))
+            by = f"{process} (pid {item['pid']})" if process and item.get("pid") else process or "an unknown process"
+            yield error(
+                "port-in-use",
+                host.name,
+                f"TCP port {port} in use by {by}",
+                f"a free port for {wanted[port]}",
+                f"stop {process or 'what listens there (ss -ltnp)'} or move it to another port",
+            )
+
+
+def clock_offsets(hosts: Sequence[HostReport]) -> list[tuple[float, float, HostReport]]:
+    """(offset, uncertainty) of each host's clock against the controller's.
+
+    The machine read its clock somewhere between the two readings of the controller's: half of that is not known.
+    """
+    found: list[tuple[float, float, HostReport]] = []
+    for host in hosts:
+        epoch = ((host.state or {}).get("time") or {}).get("epoch")
+        if epoch is not None and host.read_at is not None:
+            before, after = host.read_at
+            found.append((float(epoch) - (before + after) / 2, (after - before) / 2, host))
+    return sorted(found, key=lambda item: item[0])
+
+
+def check_clock_skew(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    offsets = clock_offsets(hosts)
+    if len(offsets) < 2:
+        return
+    spread = offsets[-1][0] - offsets[-1][1] - offsets[0][0] - offsets[0][1]
+    if spread <= cluster.max_clock_skew:
+        return
+    middle = statistics.median_low([item[0] for item in offsets])
+    for offset, uncertainty, host in offsets:
+        away = offset - middle
+        if abs(away) - uncertainty > cluster.max_clock_skew / 2:
+            yield error(
+                "clock-skew",
+                host.name,
+                f"a clock {abs(away):.1f} s {'ahead of' if away > 0 else 'behind'} the other hosts",
+                f"clocks within {cluster.max_clock_skew:g} s of each other",
+                "set the clock (chronyc makestep, or timedatectl set-ntp true) and keep it synchronised",
+            )
+
+
+def check_clock_synchronised(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        time = (host.state or {}).get("time") or {}
+        if time.get("synchronized") is False:
+            service = f"though {time['service']} is there" if time.get("service") else "by no service"
+            yield warning(
+                "clock-unsynchronised",
+                host.name,
+                f"a clock that is not synchronised ({service})",
+                "a clock that a time service keeps",
+                "let the machine reach its time servers (chronyc sources, timedatectl status)",
+            )
+
+
+def check_swap(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    if cluster.kubelet_configuration.get("failSwapOn", True) is False:
+        return
+    for host in hosts:
+        swap = (host.state or {}).get("swap") or ()
+        if swap and host.variables.get("node_swap") == "keep":
+            yield error(
+                "swap",
+                host.name,
+                f"swap ({listing(item['device'] for item in swap)}) that node_swap: keep leaves on",
+                "no swap, as kubelet's failSwapOn is true",
+                "set node_swap to off, or failSwapOn: false in cluster_kubelet_configuration",
+            )
+            continue
+        if swap and (host.state or {}).get("swap_removable") is False:
+            yield error(
+                "swap",
+                host.name,
+                f"swap that cannot be turned off here ({listing(item['device'] for item in swap)})",
+                "no swap, as kubelet's failSwapOn is true",
+                "turn it off where it is made (swapoff -a on the container's host, the machine's image), "
+                "or set failSwapOn: false in cluster_kubelet_configuration",
+            )
+
+
+def os_title(os: Mapping[str, Any]) -> str:
+    return str(os.get("name") or f"{os.get('id')} {os.get('version_id')}")
+
+
+def check_os(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        if host.state is None:
+            continue
+        os = host.state.get("os") or {}
+        name, version = str(os.get("id") or ""), str(os.get("version_id") or "")
+        if name not in ("debian", "ubuntu"):
+            version = version.split(".", maxsplit=1)[0]
+        title = " ".join(filter(None, (os_title(os), version if version not in os_title(os) else "")))
+        if version in SUPPORTED_OS.get(name, ()):
+            continue
+        ended = ENDED_OS.get((name, version))
+        if ended:
+            found, remedy = f"{title}, which ended on {ended}", f"install {OS_EXPECTED} on the machine"
+            yield error("os", host.name, found, "a release that is maintained", remedy)
+        elif name in ("debian", "ubuntu") and not older(version, SUPPORTED_OS[name][0]):
+            remedy = f"expect surprises, or install {OS_EXPECTED}"
+            yield warning("os", host.name, f"{title}, which nobody has tried here", OS_EXPECTED, remedy)
+        else:
+            yield error("os", host.name, title, OS_EXPECTED, "install one of these on the machine")
+
+
+def older(version: str, other: str) -> bool:
+    """Whether a release is older; one without a number (Debian's testing and unstable) is not."""
+    try:
+        return [int(part) for part in version.split(".")] < [int(part) for part in other.split(".")]
+    except ValueError:
+        return False
+
+
+def check_architecture(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        if host.state is not None and host.state.get("arch") not in SUPPORTED_ARCHITECTURES:
+            yield error(
+                "architecture",
+                host.name,
+                f"architecture {host.state.get('arch')}",
+                either(SUPPORTED_ARCHITECTURES),
+                "use a machine of one of these architectures",
+            )
+
+
+def check_python(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        text = str((host.state or {}).get("python") or "")
+        match = re.match(r"(\d+)\.(\d+)", text)
+        if match and (int(match[1]), int(match[2])) < MINIMUM_PYTHON:
+            yield error(
+                "python",
+                host.name,
+                f"Python {text}",
+                f"Python {dotted(MINIMUM_PYTHON)} or newer",
+                "install a newer python3 and point ansible_python_interpreter at it, or use a newer operating system",
+            )
+
+
+def check_cgroup(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """KEP-5573: from 1.35 kubelet's failCgroupV1 is true, and kubeadm's SystemVerification refuses cgroup v1."""
+    minor = cluster.minor
+    if minor is None or minor < (1, 35):
+        return
+    missing = []
+    if cluster.kubelet_configuration.get("failCgroupV1", True) is not False:
+        missing.append("failCgroupV1: false in cluster_kubelet_configuration")
+    if not {"systemverification", "all"} & {str(item).lower() for item in cluster.ignore_preflight_errors}:
+        missing.append("SystemVerification in cluster_ignore_preflight_errors")
+    for host in hosts:
+        if missing and (host.state or {}).get("cgroup_version") == 1:
+            yield error(
+                "cgroup-v1",
+                host.name,
+                f"cgroup v1 with Kubernetes {cluster.version}",
+                "cgroup v2, which kubelet needs from 1.35 on",
+                "boot with systemd.unified_cgroup_hierarchy=1 or use a newer operating system; "
+                f"to stay on v1 for now, put {' and '.join(missing)}",
+            )
+
+
+def check_resolver_loopback(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """https://coredns.io/plugins/loop/: CoreDNS that forwards to a loopback address forwards to itself and stops."""
+    if cluster.kubelet_configuration.get("resolvConf"):
+        return
+    for host in hosts:
+        servers = [str(server) for server in (host.state or {}).get("resolver") or ()]
+        loops = [text for text in servers if (address := parse_address(text.split("%")[0])) and address.is_loopback]
+        if loops:
+            yield error(
+                "resolver-loopback",
+                host.name,
+                f"name server {listing(loops)} in what pods inherit as resolv.conf",
+                "name servers that a pod can reach, or CoreDNS stops with 'Loop detected'",
+                "write the real name servers into /etc/resolv.conf, "
+                "or set resolvConf in cluster_kubelet_configuration to a file that holds them",
+            )
+
+
+def check_resolver_none(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    if cluster.kubelet_configuration.get("resolvConf"):
+        return
+    for host in hosts:
+        if host.state is not None and not host.state.get("resolver"):
+            yield warning(
+                "resolver-none",
+                host.name,
+                "no name server",
+                "at least one, for names outside the cluster",
+                "write one into /etc/resolv.conf, unless nothing outside the cluster is to be resolved",
+            )
+
+
+# --- the network between the machines --------------------------------------------------------------------------------
+
+
+def check_routes(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    names = {host.node_ip: host.name for host in hosts}
+    for host in hosts:
+        routes = (host.state or {}).get("routes") or {}
+        missing = [f"{names[peer]} ({peer})" if peer in names else peer for peer, there in routes.items() if not there]
+        if missing:
+            yield error(
+                "route",
+                host.name,
+                f"no route to {listing(missing)}",
+                "a route to every node",
+                "correct the machine's routes or netmask (ip route get ADDRESS), or the node_ip of the other",
+            )
+
+
+def check_default_route(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        if host.state is not None and not host.state.get("default_route"):
+            yield warning(
+                "default-route",
+                host.name,
+                "no default route",
+                "one, as connections to Service addresses need a route before kube-proxy redirects them",
+                "add one (ip route add default via GATEWAY), which need not lead to the Internet",
+            )
+
+
+def check_blocked(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """One finding for each target and reason, however many nodes see it."""
+    sources: dict[tuple[str, str], dict[tuple[str, int], list[str]]] = defaultdict(lambda: defaultdict(list))
+    for host in hosts:
+        for item in host.reachability:
+            if not item["open"]:
+                reason = str(item.get("error") or "no answer")
+                port = (str(item["protocol"]).upper(), int(item["port"]))
+                sources[str(item["host"]), reason][port].append(host.name)
+    for (target, reason), ports in sources.items():
+        alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for (protocol, number), names in sorted(ports.items()):
+            alike[tuple(names)].append(f"{protocol} {number}")
+        for names_of, texts in alike.items():
+            cause = (
+                "correct the routes between the machines"
+                if "route" in reason
+                else "open the ports between the nodes in the firewalls on and between the machines (security groups)"
+            )
+            yield error(
+                "ports-blocked",
+                target,
+                f"{listing(texts, 12)} not to be reached from {listing(names_of)} ({reason})",
+                "open ports between the nodes",
+                cause,
+            )
+
+
+# --- membership ------------------------------------------------------------------------------------------------------
+
+
+def check_other_cluster(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    ours = cluster_ca(hosts)
+    planes = control_planes(hosts)
+    # A control plane that was not read may be the one that the others belong to.
+    none_initialised = not initialised(hosts) and all(host.state is not None for host in planes)
+    for host in hosts:
+        theirs = host.member.get("ca_hash")
+        if host.membership not in ("member", "partial"):
+            continue
+        remedy = (
+            f"leave {host.name} out of this inventory; only if it is to be taken from its cluster: drain and delete it "
+            f"there, then playbooks/reset.yml --limit {host.name}"
+        )
+        if ours and theirs and theirs != ours:
+            server = f", at {host.member['server']}" if host.member.get("server") else ""
+            yield error(
+                "other-cluster",
+                host.name,
+                f"a machine of another cluster (CA {short_hash(theirs)}{server})",
+                f"a bare machine or a member of this cluster (CA {short_hash(ours)})",
+                remedy,
+            )
+        elif not ours and none_initialised and planes and host.membership == "member":
+            yield error(
+                "other-cluster",
+                host.name,
+                f"a member of a cluster (CA {short_hash(theirs)}), while no control plane here is initialised",
+                "bare machines, or the control planes of that cluster in the inventory",
+                f"put the control planes of its cluster into {CONTROL_PLANE}, or {remedy}",
+            )
+
+
+def check_role(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    names = {"control_plane": ("control plane", CONTROL_PLANE), "worker": ("worker", WORKER)}
+    for host in hosts:
+        role = host.member.get("role")
+        if host.membership == "member" and role in names and role != host.role:
+            yield error(
+                "role-changed",
+                host.name,
+                f"a {names[role][0]} of the cluster in group {names[host.role][1]}",
+                f"group {names[role][1]}, as a machine keeps the role it joined with",
+                f"move the host back to {names[role][1]}, or remove it from the cluster (drain, delete, "
+                f"playbooks/reset.yml --limit {host.name}) and let it join anew",
+            )
+
+
+def check_node_name_changed(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        name = host.member.get("node_name")
+        if host.membership == "member" and name and name != host.node_name:
+            yield error(
+                "node-name-changed",
+                host.name,
+                f"node {name} in the cluster, {host.node_name} in the inventory",
+                "one name for the life of a node",
+                f"set node_name: {name} for the host, or remove it from the cluster and let it join anew",
+            )
+
+
+def check_endpoint_changed(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """A control plane's kubelet may as well talk to its own API server (as kubeadm sets it up from 1.35 on)."""
+    wanted = wanted_endpoint(cluster, hosts)
+    for host in hosts:
+        server = str(host.member.get("server") or "")
+        used = split_endpoint(server)
+        if wanted is None or used is None or host.membership != "member" or used == wanted:
+            continue
+        if host.control_plane and used == (host.node_ip, cluster.api_port):
+            continue
+        yield error(
+            "endpoint-changed",
+            host.name,
+            f"a member that reaches the API at {join_endpoint(*used)}",
+            f"the inventory's endpoint, {join_endpoint(*wanted)}",
+            f"put the old one back (cluster_vip, or cluster_endpoint: {join_endpoint(*used)}); to move the node: drain "
+            f"and delete it, playbooks/reset.yml --limit {host.name}, and let it join anew through the new endpoint",
+        )
+
+
+def check_leftovers(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    for host in hosts:
+        if host.membership == "partial" and host.member.get("partial_of") not in ("init", "join"):
+            yield error(
+                "leftovers",
+                host.name,
+                f"remains that neither an interrupted init nor join explains "
+                f"({listing(host.member.get('leftovers') or ())})",
+                "a bare machine or a member of the cluster",
+                f"look at them, then remove them with playbooks/reset.yml --limit {host.name}",
+            )
+
+
+# --- sources ---------------------------------------------------------------------------------------------------------
+
+
+def check_mirror(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """A site's own mirror has no defaults; keys are looked for beside the Kubernetes packages."""
+    docker = any(host.variables.get("containerd_source") == "docker" for host in hosts)
+    for key in ("kubernetes_repository", *(("docker_repository", "docker_key") if docker else ())):
+        if cluster.mirror == "custom" and not cluster.mirror_overrides.get(key):
+            found, expected = f"no {key} with cluster_mirror custom", f"{key}, as a site's own mirror has no defaults"
+            yield error("mirror", "cluster_mirror_overrides", found, expected, f"set {key} in cluster_mirror_overrides")
+    if cluster.mirror == "custom" and not cluster.image_repository:
+        yield error(
+            "mirror",
+            "cluster_image_repository",
+            "nothing with cluster_mirror custom",
+            "the registry that holds kubeadm's images, as a site's own mirror has no defaults",
+            "set cluster_image_repository, to registry.k8s.io if that is reached",
+        )
+    for key in ("kubernetes_repository", "kubernetes_key", "docker_repository", "docker_key"):
+        url = cluster.mirror_overrides.get(key)
+        if url and not re.fullmatch(r"(https?|file)://\S+", str(url)):
+            where, expected = f"cluster_mirror_overrides.{key}", "a URL (https://, http:// or file://)"
+            yield error("mirror", where, repr(url), expected, f"correct {key}")
+
+
+def check_image_repository(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    if cluster.image_repository and not IMAGE_REPOSITORY.fullmatch(cluster.image_repository):
+        yield error(
+            "image-repository",
+            "cluster_image_repository",
+            repr(cluster.image_repository),
+            "registry[:port][/path], with neither scheme nor trailing slash",
+            "write it like registry.k8s.io or registry.example.com:5000/k8s",
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("unreachable", check_unreachable),
+    Rule("unread", check_unread, fixed=True),
+    Rule("variable-undefined", check_undefined, fixed=True),
+    Rule("variable-type", check_types),
+    Rule("variable-unknown", check_unknown),
+    Rule("ignore", check_ignore, fixed=True),
+    Rule("control-plane-none", check_control_plane_none, fixed=True),
+    Rule("control-plane-even", check_control_plane_even),
+    Rule("endpoint-missing", check_endpoint_missing, fixed=True),
+    Rule("endpoint-syntax", check_endpoint_syntax, fixed=True),
+    Rule("endpoint-port", check_endpoint_port),
+    Rule("vip-syntax", check_vip_syntax, fixed=True),
+    Rule("vip-subnet", check_vip_subnet),
+    Rule("vip-is-node", check_vip_is_node, fixed=True),
+    Rule("vip-answers", check_vip_answers),
+    Rule("node-name", check_node_name, fixed=True),
+    Rule("duplicate-node-name", check_duplicate_node_name, fixed=True),
+    Rule("duplicate-hostname", check_duplicate_hostname),
+    Rule("duplicate-machine-id", check_duplicate_machine_id),
+    Rule("duplicate-ip", check_duplicate_ip, fixed=True),
+    Rule("node-ip", check_node_ip),
+    Rule("labels", check_labels),
+    Rule("annotations", check_annotations),
+    Rule("taints", check_taints),
+    Rule("subnet-syntax", check_subnet_syntax, fixed=True),
+    Rule("subnet-families", check_subnet_families),
+    Rule("subnet-overlap", check_subnet_overlap),
+    Rule("pod-subnet-size", check_pod_subnet_size),
+    Rule("service-subnet-size", check_service_subnet_size),
+    Rule("version", check_version),
+    Rule("version-downgrade", check_downgrade, fixed=True),
+    Rule("version-skew", check_skew),
+    Rule("mirror", check_mirror, fixed=True),
+    Rule("image-repository", check_image_repository),
+    Rule("os", check_os),
+    Rule("architecture", check_architecture),
+    Rule("python", check_python),
+    Rule("cgroup-v1", check_cgroup),
+    Rule("cpu", check_cpu),
+    Rule("memory", check_memory),
+    Rule("disk", check_disk),
+    Rule("swap", check_swap),
+    Rule("port-in-use", check_ports),
+    Rule("clock-skew", check_clock_skew),
+    Rule("clock-unsynchronised", check_clock_synchronised),
+    Rule("resolver-loopback", check_resolver_loopback),
+    Rule("resolver-none", check_resolver_none),
+    Rule("route", check_routes),
+    Rule("default-route", check_default_route),
+    Rule("ports-blocked", check_blocked),
+    Rule("other-cluster", check_other_cluster, fixed=True),
+    Rule("role-changed", check_role, fixed=True),
+    Rule("node-name-changed", check_node_name_changed, fixed=True),
+    Rule("endpoint-changed", check_endpoint_changed),
+    Rule("leftovers", check_leftovers),
+)
+
+
+def check(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> list[Finding]:
+    """All problems at once: errors first, then in the order of the rules and of the inventory."""
+    ignored = {rule.id for rule in RULES if rule.id in cluster.ignore and not rule.fixed}
+    found = [finding for rule in RULES if rule.id not in ignored for finding in rule.apply(cluster, hosts)]
+    return sorted(found, key=lambda finding: finding.severity != "error")
