@@ -1,0 +1,683 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What kubeadm prints, as values.
+
+Every parser is a pure function from text to a frozen dataclass (or a tuple of them) and raises
+:class:`ParseError` when the text is not what it should be. kubeadm has ``-o json`` for tokens,
+images, certificates, versions and upgrade plans; ``init``, ``token create`` and ``upload-certs``
+have only text (https://kubernetes.io/docs/reference/setup-tools/kubeadm/).
+
+Secrets: tokens and certificate keys are left out of the ``repr`` of every value, and
+:func:`redact` hides them in any text before it gets into an error or a result.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass, field
+from typing import Any
+
+HIDDEN = "<hidden>"
+# What kubeadm prints in the place of a secret with --skip-token-print and --skip-certificate-key-print.
+_WITHHELD = "<value withheld>"
+
+_PRIVATE_KEY = re.compile(
+    r"(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----).*?(-----END (?:[A-Z0-9]+ )*PRIVATE KEY-----|\Z)", re.DOTALL
+)
+# The id names the token in `kubeadm token list` and `delete`; only the second half is secret.
+_TOKEN = re.compile(r"(?<![a-zA-Z0-9])([a-z0-9]{6})\.[a-z0-9]{16}(?![a-zA-Z0-9])")
+# sha256:... is the public hash of a CA's key or of an image, needed to understand an error.
+_CERTIFICATE_KEY = re.compile(r"(?<!sha256:)(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])")
+# Secrets of any shape after a name that says so: flags, documents, kubeconfigs, Secrets in a dry run.
+_NAMED_SECRET = re.compile(
+    r"(--certificate-key[= ]\s*|\b(?:certificateKey|client-key-data|token-secret|tlsBootstrapToken)[\"']?:\s*[\"']?)"
+    r"(?!<)[^\s\"',]+"
+)
+
+
+def redact(text: str) -> str:
+    """Hide bootstrap token secrets, certificate keys and private keys in text."""
+    text = _PRIVATE_KEY.sub(rf"\1{HIDDEN}\2", text)
+    text = _NAMED_SECRET.sub(rf"\1{HIDDEN}", text)
+    text = _TOKEN.sub(rf"\1.{HIDDEN}", text)
+    return _CERTIFICATE_KEY.sub(HIDDEN, text)
+
+
+class ParseError(ValueError):
+    """A text of kubeadm's is not what it should be; carries no secret."""
+
+    def __init__(self, expected: str, text: str) -> None:
+        self.expected = expected
+        self.excerpt = excerpt(text)
+        super().__init__(
+            f"expected {expected}, found: {self.excerpt}" if self.excerpt else f"expected {expected}, found no output"
+        )
+
+
+def excerpt(text: str, lines: int = 5, characters: int = 600) -> str:
+    """The last lines of a text, redacted: what fits into an error message."""
+    kept = [line.rstrip() for line in redact(text).splitlines() if line.strip()][-lines:]
+    joined = "\n".join(kept)
+    return joined if len(joined) <= characters else "..." + joined[-characters:]
+
+
+@dataclass(frozen=True)
+class JoinCommand:
+    """``kubeadm join``: whom to join and how to trust it. A secret that was withheld is None."""
+
+    endpoint: str
+    token: str | None = field(repr=False)
+    ca_cert_hashes: tuple[str, ...]
+    control_plane: bool = False
+    certificate_key: str | None = field(default=None, repr=False)
+    other_flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class InitOutput:
+    """What ``kubeadm init`` says at its end; one join command per bootstrap token."""
+
+    worker_joins: tuple[JoinCommand, ...]
+    control_plane_joins: tuple[JoinCommand, ...] = ()
+    certificate_key: str | None = field(default=None, repr=False)
+    kubeconfig: str | None = None
+    kubernetes_version: str | None = None
+
+    @property
+    def worker_join(self) -> JoinCommand:
+        """The command for the first token."""
+        return self.worker_joins[0]
+
+    @property
+    def control_plane_join(self) -> JoinCommand | None:
+        """The command for the first token; None where the cluster has no endpoint to join control planes by."""
+        return self.control_plane_joins[0] if self.control_plane_joins else None
+
+
+@dataclass(frozen=True)
+class BootstrapToken:
+    """One token of ``kubeadm token list``; ``expires`` is RFC 3339 or None for a token that never expires."""
+
+    token: str = field(repr=False)
+    token_id: str
+    expires: str | None
+    usages: tuple[str, ...]
+    groups: tuple[str, ...]
+    description: str
+
+
+@dataclass(frozen=True)
+class CertificateExpiration:
+    """One line of ``kubeadm certs check-expiration``; ``expires`` is RFC 3339 in UTC, None when missing."""
+
+    name: str
+    expires: str | None
+    authority: str | None
+    externally_managed: bool
+    missing: bool
+
+
+@dataclass(frozen=True)
+class CertificateExpirations:
+    """All certificates and the authorities that signed them."""
+
+    certificates: tuple[CertificateExpiration, ...]
+    authorities: tuple[CertificateExpiration, ...]
+
+
+@dataclass(frozen=True)
+class KubeadmVersion:
+    """``kubeadm version``; ``version`` without the leading v."""
+
+    version: str
+    platform: str
+    git_commit: str
+
+
+@dataclass(frozen=True)
+class ComponentUpgrade:
+    """A component to upgrade; ``node`` is None for what runs once per cluster."""
+
+    name: str
+    current: str
+    target: str
+    node: str | None = None
+
+
+@dataclass(frozen=True)
+class AvailableUpgrade:
+    """One way to upgrade: the latest patch of this minor, or of the next."""
+
+    description: str
+    version: str
+    components: tuple[ComponentUpgrade, ...]
+
+
+@dataclass(frozen=True)
+class ConfigVersion:
+    """A component's configuration API as stored in the cluster and as kubeadm wants it."""
+
+    group: str
+    current: str | None
+    preferred: str | None
+    manual_upgrade_required: bool
+
+
+@dataclass(frozen=True)
+class UpgradePlan:
+    """``kubeadm upgrade plan``; without upgrades the cluster is up to date."""
+
+    upgrades: tuple[AvailableUpgrade, ...]
+    config_versions: tuple[ConfigVersion, ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding of kubeadm's preflight; ``name`` is what --ignore-preflight-errors takes."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Problems:
+    """Everything kubeadm complained about."""
+
+    errors: tuple[Check, ...]
+    warnings: tuple[Check, ...]
+    log_warnings: tuple[str, ...]
+
+
+# --- join commands -------------------------------------------------------------------------------------------------
+
+_JOIN_LINE = re.compile(r"^[ \t]*(kubeadm[ \t]+join[ \t]+\S.*)$", re.MULTILINE)
+_CONTINUATION = re.compile(r"\\[ \t]*\r?\n[ \t]*")
+_ENDPOINT = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?):([0-9]{1,5})")
+_TOKEN_VALUE = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
+_CA_HASH = re.compile(r"sha256:[0-9a-f]{64}")
+_KEY_VALUE = re.compile(r"[0-9a-fA-F]{64}")
+_SKIP_CA = "--discovery-token-unsafe-skip-ca-verification"
+_BOOLEAN_FLAGS = (_SKIP_CA, "--dry-run")
+_VALUE_FLAGS = {
+    "--token": "token",
+    "--discovery-token": "token",
+    "--discovery-token-ca-cert-hash": "hash",
+    "--certificate-key": "key",
+}
+# The second one up to 1.15.
+_CONTROL_PLANE_FLAGS = ("--control-plane", "--experimental-control-plane")
+
+
+def parse_join_commands(text: str) -> tuple[JoinCommand, ...]:
+    """All ``kubeadm join`` commands of a text, in order; an empty tuple when there is none."""
+    return tuple(_join_command(line) for line in _JOIN_LINE.findall(_CONTINUATION.sub(" ", text)))
+
+
+def parse_join_command(text: str) -> JoinCommand:
+    """The one command of ``kubeadm token create --print-join-command``, or one that a person pasted."""
+    commands = parse_join_commands(text)
+    if len(commands) != 1:
+        raise ParseError(f"one 'kubeadm join' command, not {len(commands)}", text)
+    return commands[0]
+
+
+def _join_command(line: str) -> JoinCommand:
+    endpoints, values, other = _join_arguments(line)
+    if len(endpoints) != 1 or not _is_endpoint(endpoints[0]):
+        raise ParseError("one HOST:PORT of the API server in 'kubeadm join'", line)
+    token = _secret(values["token"], _TOKEN_VALUE, "--token ID.SECRET in 'kubeadm join'", line)
+    hashes = tuple(part for value in values["hash"] for part in value.split(","))
+    if not all(_CA_HASH.fullmatch(value) for value in hashes):
+        raise ParseError("--discovery-token-ca-cert-hash sha256:<64 hexadecimal digits> in 'kubeadm join'", line)
+    if not hashes and not any(flag.startswith(_SKIP_CA) for flag in other):
+        raise ParseError("--discovery-token-ca-cert-hash in 'kubeadm join'", line)
+    key = None
+    if values["key"]:
+        key = _secret(values["key"], _KEY_VALUE, "--certificate-key of 64 hexadecimal digits in 'kubeadm join'", line)
+    return JoinCommand(
+        endpoint=endpoints[0],
+        token=token,
+        ca_cert_hashes=hashes,
+        control_plane=values["control plane"][-1:] not in ([], ["false"]),
+        certificate_key=key,
+        other_flags=tuple(other),
+    )
+
+
+def _join_arguments(line: str) -> tuple[list[str], dict[str, list[str]], list[str]]:
+    """Words without a dash, the values of the flags that matter, and all other flags as they stand."""
+    try:
+        words = shlex.split(line.replace(_WITHHELD, shlex.quote(_WITHHELD)))[2:]
+    except ValueError as error:
+        raise ParseError(f"a 'kubeadm join' command that a shell can read ({error})", line) from error
+    endpoints: list[str] = []
+    values: dict[str, list[str]] = {"token": [], "hash": [], "key": [], "control plane": []}
+    other: list[str] = []
+    while words:
+        word = words.pop(0)
+        flag, equals, value = word.partition("=")
+        if not word.startswith("-"):
+            endpoints.append(word)
+        elif flag in _CONTROL_PLANE_FLAGS:
+            values["control plane"].append(value)
+        elif flag in _VALUE_FLAGS:
+            if not equals and not words:
+                raise ParseError(f"a value after {flag} in 'kubeadm join'", line)
+            values[_VALUE_FLAGS[flag]].append(value if equals else words.pop(0))
+        else:
+            other.append(word)
+            if not equals and word not in _BOOLEAN_FLAGS and _is_value(words[:1], bool(endpoints)):
+                other.append(words.pop(0))
+    return endpoints, values, other
+
+
+def _is_value(following: list[str], has_endpoint: bool) -> bool:
+    """Whether an unknown flag takes the next word, which may as well be the endpoint: that has a shape of its own."""
+    return bool(following) and not following[0].startswith("-") and (has_endpoint or not _is_endpoint(following[0]))
+
+
+def _is_endpoint(text: str) -> bool:
+    match = _ENDPOINT.fullmatch(text)
+    return match is not None and 0 < int(match.group(1)) < 65536
+
+
+def _secret(values: list[str], shape: re.Pattern[str], expected: str, line: str) -> str | None:
+    """The last value given, as kubeadm takes it; None when kubeadm withheld it."""
+    if not values or not (values[-1] == _WITHHELD or shape.fullmatch(values[-1])):
+        raise ParseError(expected, line)
+    return None if values[-1] == _WITHHELD else values[-1]
+
+
+# --- init ----------------------------------------------------------------------------------------------------------
+
+# "master" up to 1.13. The sentences around the join commands changed more often ("the control-plane node running",
+# "control-plane nodes running", indentation by tabs or spaces), so nothing here depends on them.
+_INITIALIZED = re.compile(r"^Your Kubernetes (?:control[- ]plane|master) has initialized successfully!", re.MULTILINE)
+_INIT_VERSION = re.compile(r"^\[init\] Using Kubernetes version: v?(\S+)", re.MULTILINE)
+_KUBECONFIG = re.compile(r"^[ \t]*sudo cp -i (\S+) \$HOME/\.kube/config", re.MULTILINE)
+_UPLOADED_KEY = re.compile(r"^\[upload-certs\] Using certificate key:[ \t]*\r?\n[ \t]*(\S+)[ \t]*\r?$", re.MULTILINE)
+
+
+def parse_init(text: str) -> InitOutput:
+    """The output of a ``kubeadm init`` that succeeded, including the phase show-join-command."""
+    if not _INITIALIZED.search(text):
+        raise ParseError("'Your Kubernetes control-plane has initialized successfully!'", text)
+    commands = parse_join_commands(text)
+    workers = tuple(command for command in commands if not command.control_plane)
+    control_planes = tuple(command for command in commands if command.control_plane)
+    if not workers:
+        raise ParseError("a 'kubeadm join' command for workers in the output of 'kubeadm init'", text)
+    keys = [command.certificate_key for command in control_planes if command.certificate_key]
+    if _UPLOADED_KEY.search(text):
+        keys.insert(0, parse_upload_certs(text))
+    version = _INIT_VERSION.search(text)
+    kubeconfig = _KUBECONFIG.search(text)
+    return InitOutput(
+        worker_joins=workers,
+        control_plane_joins=control_planes,
+        certificate_key=keys[0] if keys else None,
+        kubeconfig=kubeconfig.group(1) if kubeconfig else None,
+        kubernetes_version=version.group(1) if version else None,
+    )
+
+
+def parse_upload_certs(text: str) -> str:
+    """The certificate key that ``kubeadm init phase upload-certs --upload-certs`` prints."""
+    match = _UPLOADED_KEY.search(text)
+    if match is None or not _KEY_VALUE.fullmatch(match.group(1)):
+        raise ParseError("64 hexadecimal digits on the line after '[upload-certs] Using certificate key:'", text)
+    return match.group(1)
+
+
+# --- JSON ----------------------------------------------------------------------------------------------------------
+
+
+def _json_documents(text: str, kind: str) -> list[dict[str, Any]]:
+    """All JSON objects of a stream; lines before the first one are kubeadm's talk about its configuration."""
+    start = re.search(r"^\{", text, re.MULTILINE)
+    if start is None:
+        raise ParseError(f"JSON of {kind}", text)
+    documents: list[dict[str, Any]] = []
+    decoder = json.JSONDecoder()
+    position = start.start()
+    while position < len(text):
+        try:
+            document, position = decoder.raw_decode(text, position)
+        except ValueError as error:
+            raise ParseError(f"JSON of {kind} ({error})", text) from error
+        if not isinstance(document, dict):
+            raise ParseError(f"a JSON object of {kind}", text)
+        documents.append(document)
+        while position < len(text) and text[position].isspace():
+            position += 1
+    return documents
+
+
+def _json_document(text: str, kind: str) -> dict[str, Any]:
+    documents = _json_documents(text, kind)
+    if len(documents) != 1:
+        raise ParseError(f"one JSON object of {kind}, not {len(documents)}", text)
+    return documents[0]
+
+
+def _items(document: dict[str, Any], key: str, kind: str, text: str) -> list[dict[str, Any]]:
+    """A list of objects; Go leaves an empty list out or writes null."""
+    items = document.get(key) or []
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ParseError(f"a list of objects '{key}' in JSON of {kind}", text)
+    return items
+
+
+def _text(document: dict[str, Any], key: str, kind: str, text: str) -> str:
+    value = document.get(key)
+    if not isinstance(value, str):
+        raise ParseError(f"a text '{key}' in JSON of {kind}", text)
+    return value
+
+
+def _texts(document: dict[str, Any], key: str, kind: str, text: str) -> tuple[str, ...]:
+    values = document.get(key) or []
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ParseError(f"a list of texts '{key}' in JSON of {kind}", text)
+    return tuple(values)
+
+
+def parse_token_list(text: str) -> tuple[BootstrapToken, ...]:
+    """``kubeadm token list -o json``: one object per token, and nothing at all without tokens."""
+    if not text.strip():
+        return ()
+    kind = "kubeadm token list"
+    tokens = []
+    for document in _json_documents(text, kind):
+        token = _text(document, "token", kind, text)
+        if not _TOKEN_VALUE.fullmatch(token):
+            raise ParseError("tokens of the form ID.SECRET", text)
+        tokens.append(
+            BootstrapToken(
+                token=token,
+                token_id=token.partition(".")[0],
+                expires=_text(document, "expires", kind, text) if document.get("expires") else None,
+                usages=_texts(document, "usages", kind, text),
+                groups=_texts(document, "groups", kind, text),
+                description=_text(document, "description", kind, text) if document.get("description") else "",
+            )
+        )
+    return tuple(tokens)
+
+
+def parse_version(text: str) -> KubeadmVersion:
+    """``kubeadm version -o json``."""
+    kind = "kubeadm version"
+    client = _json_document(text, kind).get("clientVersion")
+    if not isinstance(client, dict):
+        raise ParseError("'clientVersion' in JSON of kubeadm version", text)
+    version = _text(client, "gitVersion", kind, text)
+    if not re.match(r"v\d+\.\d+\.\d+", version):
+        raise ParseError("a 'gitVersion' like v1.36.3", text)
+    return KubeadmVersion(
+        version=version[1:],
+        platform=_text(client, "platform", kind, text),
+        git_commit=_text(client, "gitCommit", kind, text),
+    )
+
+
+def parse_images(text: str) -> tuple[str, ...]:
+    """``kubeadm config images list -o json``."""
+    images = _texts(_json_document(text, "kubeadm config images list"), "images", "kubeadm config images list", text)
+    if not images:
+        raise ParseError("at least one image", text)
+    return images
+
+
+# --- certificates --------------------------------------------------------------------------------------------------
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_TABLE_DATE = re.compile(r"([A-Z][a-z]{2}) (\d{2}), (\d{4}) (\d{2}:\d{2}) UTC")
+_MISSING = "!MISSING! "
+
+
+def parse_check_expiration(text: str) -> CertificateExpirations:
+    """``kubeadm certs check-expiration``: JSON (kubeadm 1.30 and newer), or the table."""
+    if re.search(r"^\{", text, re.MULTILINE):
+        return _expirations_json(text)
+    tables = [table for table in _tables(text) if table.columns[0].startswith("CERTIFICATE")]
+    found: dict[str, tuple[CertificateExpiration, ...]] = {
+        table.columns[0]: tuple(_expiration_row(row, table.columns[0], text) for row in table.rows) for table in tables
+    }
+    if "CERTIFICATE" not in found or "CERTIFICATE AUTHORITY" not in found:
+        raise ParseError(
+            "JSON or the tables CERTIFICATE and CERTIFICATE AUTHORITY of kubeadm certs check-expiration", text
+        )
+    return CertificateExpirations(certificates=found["CERTIFICATE"], authorities=found["CERTIFICATE AUTHORITY"])
+
+
+def _expirations_json(text: str) -> CertificateExpirations:
+    kind = "kubeadm certs check-expiration"
+    document = _json_document(text, kind)
+
+    def certificates(key: str) -> tuple[CertificateExpiration, ...]:
+        return tuple(
+            CertificateExpiration(
+                name=_text(item, "name", kind, text),
+                # A missing certificate has null here.
+                expires=None if item.get("missing") else _text(item, "expirationDate", kind, text),
+                authority=_text(item, "caName", kind, text) if item.get("caName") else None,
+                externally_managed=item.get("externallyManaged") is True,
+                missing=item.get("missing") is True,
+            )
+            for item in _items(document, key, kind, text)
+        )
+
+    found = CertificateExpirations(certificates("certificates"), certificates("certificateAuthorities"))
+    if not found.certificates:
+        raise ParseError("'certificates' in JSON of kubeadm certs check-expiration", text)
+    return found
+
+
+def _expiration_row(row: dict[str, str], name_column: str, text: str) -> CertificateExpiration:
+    name = row[name_column]
+    if name.startswith(_MISSING):
+        return CertificateExpiration(name[len(_MISSING) :], None, None, externally_managed=False, missing=True)
+    date = _TABLE_DATE.fullmatch(row.get("EXPIRES", ""))
+    if date is None or date.group(1) not in _MONTHS:
+        raise ParseError(f"a date like 'Nov 22, 2027 10:00 UTC' in the column EXPIRES of {name}", text)
+    month, day, year, clock = date.groups()
+    return CertificateExpiration(
+        name=name,
+        expires=f"{year}-{_MONTHS.index(month) + 1:02d}-{day}T{clock}:00Z",
+        authority=None if name_column == "CERTIFICATE AUTHORITY" else row.get("CERTIFICATE AUTHORITY") or None,
+        externally_managed=row.get("EXTERNALLY MANAGED") == "yes",
+        missing=False,
+    )
+
+
+# --- tables --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table of Go's text/tabwriter: columns start where their titles start, cells may be empty."""
+
+    columns: tuple[str, ...]
+    rows: tuple[dict[str, str], ...]
+    start: int
+
+
+_TITLES = re.compile(r"[A-Z]+(?: [A-Z]+)*(?: {2,}[A-Z]+(?: [A-Z]+)*)+")
+
+
+def _tables(text: str) -> list[_Table]:
+    """All tables of a text: a line of capital titles and the lines below it, up to an empty one or a rule."""
+    tables: list[_Table] = []
+    lines = text.splitlines()
+    position = 0
+    while position < len(lines):
+        start = position
+        title = lines[position].rstrip()
+        position += 1
+        if not _TITLES.fullmatch(title):
+            continue
+        matches = list(re.finditer(r"[A-Z]+(?: [A-Z]+)*", title))
+        starts = [match.start() for match in matches]
+        ends: list[int | None] = [*starts[1:], None]
+        rows = []
+        while position < len(lines) and lines[position].strip() and not lines[position].startswith("____"):
+            line = lines[position]
+            position += 1
+            rows.append({match.group(): line[begin:end].strip() for match, begin, end in zip(matches, starts, ends)})
+        tables.append(_Table(tuple(match.group() for match in matches), tuple(rows), start))
+    return tables
+
+
+# --- upgrade plan --------------------------------------------------------------------------------------------------
+
+_UPGRADE_TITLE = re.compile(r"^Upgrade to the latest (.+):$", re.MULTILINE)
+_COUNTED_VERSION = re.compile(r"\d+ x ")
+
+
+def parse_upgrade_plan(text: str) -> UpgradePlan:
+    """``kubeadm upgrade plan``, as JSON or text; nothing is printed as a plan when the cluster is up to date."""
+    if re.search(r"^\{", text, re.MULTILINE):
+        return _upgrade_plan_json(text)
+    tables = _tables(text)
+    titles = list(_UPGRADE_TITLE.finditer(text))
+    talk = [line for line in text.splitlines() if line.strip()]
+    if not tables and not titles:
+        if all(line.startswith("[") for line in talk):
+            return UpgradePlan((), ())
+        raise ParseError("the tables of kubeadm upgrade plan", text)
+
+    upgrades: list[AvailableUpgrade] = []
+    components: list[ComponentUpgrade] = []
+    configs: list[ConfigVersion] = []
+    for table in tables:
+        if table.columns[0] == "API GROUP":
+            configs.extend(
+                ConfigVersion(
+                    group=row["API GROUP"],
+                    current=_dash(row.get("CURRENT VERSION", "")),
+                    preferred=_dash(row.get("PREFERRED VERSION", "")),
+                    manual_upgrade_required=row.get("MANUAL UPGRADE REQUIRED") == "yes",
+                )
+                for row in table.rows
+            )
+        if table.columns[0] != "COMPONENT":
+            continue
+        # Kubelets stand in a table of their own before the title of the upgrade that they belong to.
+        components.extend(
+            ComponentUpgrade(
+                name=row["COMPONENT"],
+                # Up to 1.30 there is no NODE, and kubelets of one version are counted: "3 x v1.29.1".
+                current=_COUNTED_VERSION.sub("", row.get("CURRENT", "")),
+                target=row.get("TARGET", ""),
+                node=row.get("NODE") or None,
+            )
+            for row in table.rows
+        )
+        before = [title for title in titles if text.count("\n", 0, title.start()) < table.start]
+        if len(before) > len(upgrades):
+            upgrades.append(_available_upgrade(before[-1].group(1), components, text))
+            components = []
+    if len(upgrades) != len(titles) or components:
+        raise ParseError("a table of components after each 'Upgrade to the latest ...'", text)
+    return UpgradePlan(tuple(upgrades), tuple(configs))
+
+
+def _upgrade_plan_json(text: str) -> UpgradePlan:
+    kind = "kubeadm upgrade plan"
+    document = _json_document(text, kind)
+    upgrades = [
+        _available_upgrade(
+            _text(upgrade, "description", kind, text),
+            [
+                ComponentUpgrade(
+                    name=_text(component, "name", kind, text),
+                    current=_text(component, "currentVersion", kind, text),
+                    target=_text(component, "newVersion", kind, text),
+                    node=_text(component, "nodeName", kind, text) if component.get("nodeName") else None,
+                )
+                for component in _items(upgrade, "components", kind, text)
+            ],
+            text,
+        )
+        for upgrade in _items(document, "availableUpgrades", kind, text)
+    ]
+    configs = [
+        ConfigVersion(
+            group=_text(config, "group", kind, text),
+            current=_text(config, "currentVersion", kind, text) or None,
+            preferred=_text(config, "preferredVersion", kind, text) or None,
+            manual_upgrade_required=config.get("manualUpgradeRequired") is True,
+        )
+        for config in _items(document, "configVersions", kind, text)
+    ]
+    return UpgradePlan(tuple(upgrades), tuple(configs))
+
+
+def _available_upgrade(description: str, components: list[ComponentUpgrade], text: str) -> AvailableUpgrade:
+    """The API server's target is the version of the upgrade, as in kubeadm's own 'upgrade apply' line."""
+    versions = [component.target for component in components if component.name == "kube-apiserver"]
+    if not versions:
+        raise ParseError(f"kube-apiserver among the components of the upgrade to the latest {description}", text)
+    return AvailableUpgrade(description, versions[0].lstrip("v"), tuple(components))
+
+
+def _dash(text: str) -> str | None:
+    return None if text in ("", "-") else text
+
+
+# --- problems ------------------------------------------------------------------------------------------------------
+
+_CHECK = re.compile(r"^\s*\[(ERROR|WARNING) ([^\]]+)\]: (.*)$")
+_LOG_LINE = re.compile(r"^[IWEF]\d{4} [\d:.]+\s+\d+ \S+\] (.*)$")
+_STACK_HINT = "To see the stack trace of this error"
+_ERROR_LINE = re.compile(r"^(?:error|Error|panic)(?::| )")
+
+
+def parse_problems(text: str) -> Problems:
+    """Preflight errors and warnings, and warnings of the log, from stdout and stderr of any kubeadm command."""
+    found: dict[str, list[Check]] = {"ERROR": [], "WARNING": []}
+    log_warnings: list[str] = []
+    open_check: list[Check] | None = None
+    for line in text.splitlines():
+        check = _CHECK.match(line)
+        log = _LOG_LINE.match(line)
+        if check:
+            open_check = found[check.group(1)]
+            open_check.append(Check(check.group(2), redact(check.group(3).strip())))
+        elif log:
+            open_check = None
+            if line.startswith("W"):
+                log_warnings.append(redact(log.group(1)))
+        elif not line.strip() or line.startswith(("[", _STACK_HINT)) or _ERROR_LINE.match(line):
+            open_check = None
+        elif open_check is not None:
+            # Output of a program that kubeadm ran, such as modprobe, goes on over several lines.
+            last = open_check.pop()
+            open_check.append(Check(last.name, f"{last.message}\n{redact(line.strip())}"))
+    return Problems(tuple(found["ERROR"]), tuple(found["WARNING"]), tuple(log_warnings))
+
+
+def error_summary(text: str) -> str:
+    """What to show a person of the output of a kubeadm command that failed: redacted, empty only for no output."""
+    errors = parse_problems(text).errors
+    if errors:
+        return "\n".join(f"{check.name}: {check.message}" for check in errors)
+    lines = [line.strip() for line in redact(text).splitlines() if line.strip()]
+    starts = [number for number, line in enumerate(lines) if _ERROR_LINE.match(line)]
+    if starts:
+        message = []
+        for line in lines[starts[-1] :]:
+            if line.startswith(_STACK_HINT):
+                break
+            message.append(line)
+        return re.sub(r"^(?:error|Error): ", "", " ".join(message))
+    logged = [match.group(1) for match in map(_LOG_LINE.match, lines) if match and match.string[0] in "EF"]
+    if logged:
+        return logged[-1]
+    meaningful = [line for line in lines if not line.startswith(_STACK_HINT)]
+    return meaningful[-1] if meaningful else ""
