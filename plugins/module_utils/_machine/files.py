@@ -221,7 +221,7 @@ def _plan_absent(wish: FileWish, state: FileState) -> FileStep | None:
 
 
 def plan_file(wish: FileWish, state: FileState, ids: tuple[int, int]) -> FileStep | None:
-    """What has to change at a path, None where it is in order. ``ids``: the wanted owner and group, -1 where unknown."""
+    """What has to change at a path, None where it is in order. ``ids``: wanted owner and group, -1 where unknown."""
     if wish.state == "absent":
         return _plan_absent(wish, state)
     directory = wish.state == "directory"
@@ -369,7 +369,8 @@ def _write(step: FileStep, content: bytes, find: FindProgram, run: Run, label: L
     except OSError as exc:
         if exc.errno == errno.EBUSY:
             raise MachineError(
-                f"{step.wish.path} can't be replaced: it is a mount point of its own (as container engines do with /etc/hosts); "
+                f"{step.wish.path} can't be replaced: it is a mount point of its own "
+                "(as container engines do with /etc/hosts); "
                 "unmount it, so that it is an ordinary file"
             ) from exc
         raise MachineError(f"{step.wish.path} can't be written: {exc.strerror}") from exc
