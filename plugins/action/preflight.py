@@ -92,11 +92,13 @@ class HostVariables:
         value = self.raw.get(name)
         if not has_template(value):
             return value
+        reasons: list[str] = []
         for evaluate in self.evaluate:
             try:
                 return evaluate(name)
             except AnsibleError as error:
-                self.undefined.setdefault(name, reason(error))
+                reasons.append(reason(error))
+        self.undefined[name] = reasons[0]
         return None
 
     def text(self, name: str) -> str:
@@ -153,6 +155,7 @@ class ActionModule(ActionBase):
             warnings_found=len(warnings),
             seed=preflight.seed(hosts),
             initialised=preflight.initialised(hosts),
+            joining=preflight.joining(hosts),
         )
         if errors:
             result.update(failed=True, msg=message(errors))

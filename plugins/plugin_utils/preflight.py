@@ -344,6 +344,11 @@ def initialised(hosts: Sequence[HostReport]) -> bool:
     return any(host.initialised for host in hosts)
 
 
+def joining(hosts: Sequence[HostReport]) -> list[str]:
+    """The hosts that are not members yet, as far as they could be read."""
+    return [host.name for host in hosts if host.state is not None and host.membership != "member"]
+
+
 def seed(hosts: Sequence[HostReport]) -> str:
     """The control plane that starts the cluster or through which others join; '' when there is none.
 

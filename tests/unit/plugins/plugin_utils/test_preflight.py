@@ -1,0 +1,793 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every rule against a healthy five-node cluster with one thing wrong."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.preflight import (
+    ClusterIntent,
+    Finding,
+    HostReport,
+    build_intent,
+    check,
+    initialised,
+    seed,
+)
+
+CA = "sha256:5f5b64e9bdca0a7fdd5aa8b4ae63d3e2a2c2e8ac0ee33c9b51f54cbb6fd6a1f0"
+OTHER_CA = "sha256:0000000000000a7fdd5aa8b4ae63d3e2a2c2e8ac0ee33c9b51f54cbb6fd6a1f0"
+BARE = {
+    "state": "bare",
+    "partial_of": None,
+    "role": None,
+    "node_name": None,
+    "ca_hash": None,
+    "server": None,
+    "leftovers": [],
+    "api_healthy": None,
+    "certificates": {},
+}
+SPECS: dict[str, dict[str, Any]] = {
+    "cluster_version": {"type": "str"},
+    "cluster_vip": {"type": "str"},
+    "cluster_endpoint": {"type": "str"},
+    "cluster_endpoint_port": {"type": "int"},
+    "cluster_pod_subnet": {"type": "str"},
+    "cluster_mirror": {"type": "str", "choices": ["official", "aliyun", "custom"]},
+    "cluster_mirror_overrides": {"type": "dict", "options": {"kubernetes_key": {}, "kubernetes_repository": {}}},
+    "cluster_kubelet_configuration": {"type": "dict"},
+    "cluster_max": {"type": "float"},
+    "node_ip": {"type": "str"},
+    "node_name": {"type": "str"},
+    "node_manage_hosts_file": {"type": "bool"},
+    "node_packages": {"type": "list", "elements": "str"},
+    "node_taints": {
+        "type": "list",
+        "elements": "dict",
+        "options": {"key": {"type": "str", "required": True}, "effect": {"type": "str", "choices": ["NoSchedule"]}},
+    },
+    "node_swap": {"type": "str", "choices": ["off", "keep"]},
+}
+
+
+def machine(name: str, address: str, number: int) -> dict[str, Any]:
+    return {
+        "hostname": name,
+        "machine_id": f"{number:032x}",
+        "python": "3.13.5",
+        "kernel": "6.12.57+deb13-amd64",
+        "arch": "amd64",
+        "os": {
+            "id": "debian",
+            "version_id": "13",
+            "name": "Debian GNU/Linux 13 (trixie)",
+            "codename": "trixie",
+            "family": "debian",
+        },
+        "cpus": 2,
+        "memory_mib": 4096,
+        "filesystems": {
+            path: {"total_mib": 65536, "free_mib": 32768}
+            for path in ("/", "/var/lib/kubelet", "/var/lib/etcd", "/var/lib/containerd")
+        },
+        "cgroup_version": 2,
+        "swap": [],
+        "swap_removable": True,
+        "time": {"epoch": 1000.0, "synchronized": True, "service": "chrony"},
+        "resolver": ["192.0.2.53"],
+        "interfaces": [
+            {"name": "lo", "mac": "00:00:00:00:00:00", "addresses": ["127.0.0.1/8", "::1/128"]},
+            {"name": "eth0", "mac": f"02:42:0a:5a:00:{number:02x}", "addresses": [f"{address}/24"]},
+        ],
+        "default_route": {"interface": "eth0", "gateway": "10.90.0.1"},
+        "routes": {},
+        "vip_answers": None,
+        "listening": [],
+        "packages": {},
+        "kube": {"kubeadm": None, "kubelet": None, "kubectl": None},
+        "member": copy.deepcopy(BARE),
+    }
+
+
+@dataclass
+class Cluster:
+    """A healthy inventory of three control planes and two workers on bare machines, to be spoilt by a test."""
+
+    settings: dict[str, Any] = field(
+        default_factory=lambda: {"version": "1.36.3", "vip": "10.90.0.100", "endpoint_port": 8443}
+    )
+    others: dict[str, Any] = field(default_factory=lambda: {"specs": SPECS, "prefixes": ("cluster_", "node_")})
+    hosts: dict[str, HostReport] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for number, name in enumerate(("cp1", "cp2", "cp3", "w1", "w2"), start=1):
+            address = f"10.90.0.{10 + number}" if name.startswith("cp") else f"10.90.0.{17 + number}"
+            self.hosts[name] = HostReport(
+                name=name,
+                groups=frozenset({"kube_control_plane" if name.startswith("cp") else "kube_node"}),
+                node_ip=address,
+                node_name=name,
+                state=machine(name, address, number),
+                read_at=(999.5, 1000.5),
+            )
+
+    def host(self, name: str, **changes: Any) -> None:
+        self.hosts[name] = replace(self.hosts[name], **changes)
+
+    def state(self, name: str, **changes: Any) -> None:
+        self.hosts[name].state.update(changes)  # type: ignore[union-attr]
+
+    def member(self, *names: str, **changes: Any) -> None:
+        for name in names:
+            role = "control_plane" if self.hosts[name].control_plane else "worker"
+            self.state(name, kube={"kubeadm": "1.36.3", "kubelet": "1.36.3", "kubectl": "1.36.3"})
+            self.hosts[name].state["member"] = {  # type: ignore[index]
+                **BARE,
+                "state": "member",
+                "role": role,
+                "node_name": name,
+                "ca_hash": CA,
+                "server": "https://10.90.0.100:8443",
+                "api_healthy": True if role == "control_plane" else None,
+                **changes,
+            }
+
+    def partial(self, name: str, of: str, **changes: Any) -> None:
+        self.hosts[name].state["member"] = {**BARE, "state": "partial", "partial_of": of, **changes}  # type: ignore[index]
+
+    def converged(self) -> None:
+        self.member(*self.hosts)
+
+    def listen(self, name: str, port: int, process: str | None, pid: int | None = 812, protocol: str = "tcp") -> None:
+        item = {"port": port, "protocol": protocol, "address": "0.0.0.0", "process": process, "pid": pid}  # noqa: S104
+        self.state(name, listening=[*self.hosts[name].state["listening"], item])  # type: ignore[index]
+
+    def remove(self, *names: str) -> None:
+        for name in names:
+            del self.hosts[name]
+
+    @property
+    def reports(self) -> list[HostReport]:
+        return list(self.hosts.values())
+
+    @property
+    def findings(self) -> list[Finding]:
+        return check(build_intent(self.settings, **self.others), self.reports)
+
+
+Spoil = Callable[[Cluster], object]
+
+
+def settings(**changes: Any) -> Spoil:
+    return lambda cluster: cluster.settings.update(changes)
+
+
+def others(**changes: Any) -> Spoil:
+    return lambda cluster: cluster.others.update(changes)
+
+
+def host(name: str, **changes: Any) -> Spoil:
+    return lambda cluster: cluster.host(name, **changes)
+
+
+def state(name: str, **changes: Any) -> Spoil:
+    return lambda cluster: cluster.state(name, **changes)
+
+
+def both(*spoils: Spoil) -> Spoil:
+    return lambda cluster: [spoil(cluster) for spoil in spoils]
+
+
+def os_release(name: str, version: str, title: str) -> dict[str, str]:
+    return {"id": name, "version_id": version, "name": title, "codename": "", "family": "other"}
+
+
+def clock(name: str, epoch: float) -> Spoil:
+    return state(name, time={"epoch": epoch, "synchronized": True, "service": "chrony"})
+
+
+def free(name: str, path: str, mib: int) -> Spoil:
+    return lambda cluster: cluster.state(
+        name,
+        filesystems={**cluster.hosts[name].state["filesystems"], path: {"total_mib": 9000, "free_mib": mib}},  # type: ignore[index]
+    )
+
+
+def interface(name: str, address: str) -> Spoil:
+    return state(name, interfaces=[{"name": "eth0", "mac": "02:42:0a:5a:00:99", "addresses": [address]}])
+
+
+def blocked(port: int, error: str, protocol: str = "tcp") -> dict[str, Any]:
+    return {
+        "host": "cp1",
+        "address": "10.90.0.11",
+        "port": port,
+        "protocol": protocol,
+        "open": False,
+        "error": error,
+    }
+
+
+def every(**changes: Any) -> Spoil:
+    return lambda cluster: [cluster.host(name, **changes) for name in cluster.hosts]
+
+
+def single(cluster: Cluster) -> None:
+    cluster.remove("cp2", "cp3")
+    cluster.settings["vip"] = ""
+
+
+# rule, severity, what is spoilt, and what the message must say: where, found, expected, what to do
+FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
+    ("unreachable", "error", host("w1", state=None, unreachable=True, failure="timed out"),
+     "w1", "timed out", "log in", "ansible -m ping w1"),
+    ("unread", "error", host("w1", state=None, failure="ansible-core requires a minimum of Python version 3.8"),
+     "w1", "no usable Python", "Python 3.9 or newer", "CentOS 7 (ended 2024-06-30)"),
+    ("unread", "error", host("w1", state=None, failure="sudo: a password is required"),
+     "w1", "sudo: a password", "root can read", "privilege escalation"),
+    ("variable-undefined", "error", others(undefined={"cluster_vip": "'my_vip' is undefined"}),
+     "cluster_vip", "'my_vip' is undefined", "all defined", "define what cluster_vip refers to"),
+    ("variable-undefined", "error", host("w1", undefined={"node_labels": "'rack' is undefined"}),
+     "node_labels", "on w1 ('rack' is undefined)", "all defined", "define what node_labels refers to"),
+    ("variable-undefined", "error", others(required=["cluster_site"]),
+     "cluster_site", "no value", "a value", "set cluster_site"),
+    ("variable-type", "error", settings(version=1.36),
+     "cluster_version", "1.36 (a number)", "text (quote it", "correct cluster_version"),
+    ("variable-type", "error", settings(endpoint_port="https"),
+     "cluster_endpoint_port", "'https' (text)", "a whole number", "correct"),
+    ("variable-type", "error", settings(kubelet_configuration=["failSwapOn"]),
+     "cluster_kubelet_configuration", "a list", "a dictionary", "correct"),
+    ("variable-type", "error", settings(mirror="aliyum"),
+     "cluster_mirror", "'aliyum'", "official, aliyun or custom", "did you mean aliyun?"),
+    ("variable-type", "error", settings(mirror_overrides={"kubernetes_kye": "https://x/"}),
+     "cluster_mirror_overrides.kubernetes_kye", "an unknown key",
+     "only the keys kubernetes_key and kubernetes_repository", "kubernetes_key?"),
+    ("variable-type", "error", host("w1", variables={"node_taints": [{"effect": "NoSchedule"}]}),
+     "node_taints[0]", "no key key", "key, which has no default", "add key to node_taints[0]"),
+    ("variable-type", "error", host("w1", variables={"node_manage_hosts_file": "maybe"}),
+     "node_manage_hosts_file", "'maybe' (text) on w1", "true or false", "correct"),
+    ("variable-type", "error", host("w1", variables={"cluster_max": "much"}),
+     "cluster_max", "'much'", "a number", "correct"),
+    ("variable-unknown", "error", every(variables={"cluster_verison": None}),
+     "cluster_verison", "an unknown variable", "cluster_version", "rename cluster_verison to cluster_version"),
+    ("variable-unknown", "error", host("w1", variables={"node_pi": None}),
+     "node_pi", "an unknown variable on w1", "node_ip", "rename node_pi to node_ip"),
+    ("variable-unknown", "warning", every(variables={"cluster_colour": None}),
+     "cluster_colour", "an unknown variable", "collection reads", "remove cluster_colour"),
+    ("variable-unknown", "warning", every(variables={"clutser_version": None}),
+     "clutser_version", "an unknown variable", "cluster_version", "rename clutser_version to cluster_version"),
+    ("ignore", "error", others(ignore=["memry"]),
+     "preflight_ignore", "'memry'", "ids of preflight rules", "did you mean memory?"),
+    ("ignore", "error", others(ignore=["other-cluster"]),
+     "preflight_ignore", "cannot be switched off", "may be ignored", "remove other-cluster"),
+    ("control-plane-none", "error", lambda cluster: cluster.remove("cp1", "cp2", "cp3"),
+     "kube_control_plane", "no host", "at least one", "put one host, or three"),
+    ("control-plane-even", "warning", lambda cluster: cluster.remove("cp3"),
+     "kube_control_plane", "2 control planes", "an odd number", "add or remove one"),
+    ("endpoint-missing", "error", settings(vip=""),
+     "cluster_vip", "neither cluster_vip nor cluster_endpoint with 3", "one address", "set cluster_vip"),
+    ("endpoint-syntax", "error", settings(endpoint="https://api.example.com:6443"),
+     "cluster_endpoint", "https://api", "host:port", "k8s.example.com:6443"),
+    ("endpoint-syntax", "error", settings(endpoint="api.example.com"),
+     "cluster_endpoint", "'api.example.com'", "host:port", "write it"),
+    ("endpoint-syntax", "error", settings(endpoint="api.example.com:70000"),
+     "cluster_endpoint", "70000", "host:port", "write it"),
+    ("endpoint-port", "error", settings(endpoint_port=6443),
+     "cluster_endpoint_port", "6443, kube-apiserver's own", "free on every control plane", "like 8443"),
+    ("vip-syntax", "error", settings(vip="10.90.0.100/24"),
+     "cluster_vip", "'10.90.0.100/24'", "one IP address", "write a free address"),
+    ("vip-subnet", "error", settings(vip="10.91.0.100"),
+     "cp1", "10.91.0.100 outside", "inside a subnet", "choose a free address"),
+    ("vip-is-node", "error", settings(vip="10.90.0.12"),
+     "cluster_vip", "the address of cp2 itself", "of its own", "set cluster_vip"),
+    ("vip-answers", "error",
+     state("cp1", vip_answers={"address": "10.90.0.100", "mac": "0a:00:00:00:00:01", "tcp": False}),
+     "cluster_vip", "MAC 0a:00:00:00:00:01, as cp1 sees it", "nobody answers", "choose a free address"),
+    ("vip-answers", "error", state("cp1", vip_answers={"address": "10.90.0.100", "mac": None, "tcp": True}),
+     "cluster_vip", "already in use by another machine, as cp1", "nobody answers", "choose a free address"),
+    ("node-name", "error", host("w1", node_name="w_1"),
+     "w1", "node name 'w_1'", "RFC 1123", "set node_name"),
+    ("node-name", "error", host("w1", node_name="w" * 64),
+     "w1", "wwww", "RFC 1123", "set node_name"),
+    ("duplicate-node-name", "error", host("w2", node_name="w1"),
+     "w1 and w2", "one node name, w1", "of its own", "set node_name"),
+    ("duplicate-hostname", "error", state("w2", hostname="W1"),
+     "w1 and w2", "one host name, w1", "of its own", "hostnamectl set-hostname"),
+    ("duplicate-machine-id", "error", state("w2", machine_id=f"{4:032x}"),
+     "w1 and w2", f"one machine-id, {4:032x}", "of its own", "systemd-machine-id-setup"),
+    ("duplicate-ip", "error", host("w2", node_ip="10.90.0.21"),
+     "w1 and w2", "one node address, 10.90.0.21", "of its own", "correct node_ip or ansible_host"),
+    ("node-ip", "error", host("w1", node_ip=""),
+     "w1", "node_ip ''", "the address under which", "set node_ip"),
+    ("node-ip", "error", host("w1", node_ip="127.0.1.1"),
+     "w1", "127.0.1.1, usable on the machine only", "the address under which", "set node_ip"),
+    ("node-ip", "error", host("w1", node_ip="10.90.0.77"),
+     "w1", "on none of its interfaces (which have 10.90.0.21)", "of the machine itself", "set node_ip to one of these"),
+    ("labels", "error", host("w1", labels={"-disk": "ssd"}),
+     "w1 node_labels", "key '-disk'", "at most 63", "correct the key"),
+    ("labels", "error", host("w1", labels={"Example.com/disk": "ssd"}),
+     "w1 node_labels", "key 'Example.com/disk'", "DNS prefix", "correct the key"),
+    ("labels", "error", host("w1", labels={"gpu": True}),
+     "w1 node_labels", "gpu: True (a boolean)", "at most 63", "quote it"),
+    ("annotations", "error", host("w1", annotations={"a b": "c"}),
+     "w1 node_annotations", "key 'a b'", "at most 63", "correct the key"),
+    ("annotations", "error", host("w1", annotations={"owner": 1.5}),
+     "w1 node_annotations", "owner: 1.5 (a number)", "text", "quote the value"),
+    ("taints", "error", host("w1", taints=[{"key": "dedicated", "value": "gpu", "effect": "NoScheduling"}]),
+     "w1 node_taints", "effect 'NoScheduling'", "NoSchedule, PreferNoSchedule or NoExecute",
+     "did you mean NoSchedule?"),
+    ("taints", "error", host("w1", taints=[42]),
+     "w1 node_taints", "42", "key=value:Effect", "dedicated=gpu:NoSchedule"),
+    ("taints", "error", host("w1", taints=["a=1:NoSchedule", "a=2:NoSchedule"]),
+     "w1 node_taints", "a:NoSchedule twice", "one taint for each", "remove one"),
+    ("taints", "error", host("w1", taints=["=1:NoSchedule"]),
+     "w1 node_taints", "key ''", "a label's key", "correct the key"),
+    ("taints", "error", host("w1", taints=["a=b c:NoSchedule"]),
+     "w1 node_taints", "value 'b c'", "a label's value", "correct the value"),
+    ("subnet-syntax", "error", settings(pod_subnet="10.244.0.0/33"),
+     "cluster_pod_subnet", "'10.244.0.0/33'", "a network like", "correct the network"),
+    ("subnet-syntax", "error", settings(pod_subnet="10.244.1.0/16"),
+     "cluster_pod_subnet", "'10.244.1.0/16'", "without host bits", "write 10.244.0.0/16"),
+    ("subnet-syntax", "error", settings(service_subnet="10.96.0.0"),
+     "cluster_service_subnet", "'10.96.0.0'", "prefix length", "append the prefix length"),
+    ("subnet-syntax", "error", settings(service_subnet=""),
+     "cluster_service_subnet", "''", "a network like", "set cluster_service_subnet"),
+    ("subnet-families", "error", settings(pod_subnet="10.244.0.0/16,10.245.0.0/16"),
+     "cluster_pod_subnet", "'10.244.0.0/16,10.245.0.0/16'", "one of IPv4 and one of IPv6", "leave one"),
+    ("subnet-families", "error", settings(service_subnet="fd00:96::/112"),
+     "cp1", "node_ip 10.90.0.11 (IPv4)", "the first service subnet in the family",
+     "put the subnet of that family first"),
+    ("subnet-overlap", "error", settings(pod_subnet="10.96.0.0/16"),
+     "cluster_pod_subnet", "overlaps cluster_service_subnet 10.96.0.0/12", "do not overlap", "move one"),
+    ("subnet-overlap", "error", settings(pod_subnet="10.90.0.0/16"),
+     "cluster_pod_subnet", "overlaps the nodes' network 10.90.0.0/24 (cp1", "nothing else uses",
+     "another private network"),
+    ("subnet-overlap", "error", settings(service_subnet="10.80.0.0/12"),
+     "cluster_service_subnet", "overlaps the nodes' network 10.90.0.0/24", "nothing else uses",
+     "another private network"),
+    ("subnet-overlap", "error", settings(vip="10.244.0.9"),
+     "cluster_pod_subnet", "10.244.0.9/32 (cluster_vip)", "nothing else uses", "another private network"),
+    ("pod-subnet-size", "error", settings(pod_subnet="10.244.0.0/22"),
+     "cluster_pod_subnet", "room for 4 nodes of a /24", "inventory's 5 hosts", "/21 or larger"),
+    ("pod-subnet-size", "error", settings(pod_subnet="10.244.0.0/25"),
+     "cluster_pod_subnet", "room for 0 nodes", "inventory's 5 hosts", "/21 or larger"),
+    ("pod-subnet-size", "error", settings(pod_subnet="fd00::/40"),
+     "cluster_pod_subnet", "fd00::/40", "at least 48", "/48 or smaller"),
+    ("service-subnet-size", "error", settings(service_subnet="172.0.0.0/8"),
+     "cluster_service_subnet", "2^24 addresses", "between /12 and /28", "smaller network, e.g. 172.0.0.0/12"),
+    ("service-subnet-size", "error", settings(service_subnet="10.96.0.0/30"),
+     "cluster_service_subnet", "2^2 addresses", "between /12 and /28", "larger network, of /28"),
+    ("version", "error", settings(version="1.36"),
+     "cluster_version", "'1.36'", "major.minor.patch", "'1.37.0', in quotes"),
+    ("version", "error", settings(version="1.34.4"),
+     "cluster_version", "1.34.4", "1.35, 1.36 or 1.37", "choose a supported release"),
+    ("version-downgrade", "error", state("w1", kube={"kubeadm": "1.36.3", "kubelet": "1.37.2", "kubectl": None}),
+     "w1", "kubelet 1.37.2", "nothing newer than cluster_version 1.36.3", "remove the packages"),
+    ("version-downgrade", "error",
+     both(Cluster.converged, state("w1", kube={"kubeadm": "1.36.4", "kubelet": "1.36.4", "kubectl": None})),
+     "w1", "kubelet 1.36.4 and kubeadm 1.36.4", "nothing newer", "does not support downgrades"),
+    ("version-skew", "error", both(Cluster.converged, settings(version="1.37.2")),
+     "cp1", "kubelet 1.36.3 on a member", "cluster_version 1.37.2", "playbooks/upgrade.yml"),
+    ("version-skew", "error",
+     both(Cluster.converged, state("cp1", kube={"kubeadm": "1.34.4", "kubelet": "1.34.4", "kubectl": None})),
+     "cp1", "kubelet 1.34.4", "cluster_version 1.36.3",
+     "one minor at a time with playbooks/upgrade.yml, first to 1.35"),
+    ("version-skew", "error",
+     both(Cluster.converged, state("w1", kube={"kubeadm": "1.32.0", "kubelet": "1.32.0", "kubectl": None})),
+     "w1", "kubelet 1.32.0", "cluster_version 1.36.3", "kubelet 1.32 may not talk to an API server of 1.36"),
+    ("mirror", "error", settings(mirror="custom", image_repository="registry.example.com"),
+     "cluster_mirror_overrides", "no kubernetes_repository", "has no defaults", "set kubernetes_repository"),
+    ("mirror", "error", settings(mirror="custom", mirror_overrides={"kubernetes_repository": "http://10.90.0.2/"}),
+     "cluster_image_repository", "nothing with cluster_mirror custom", "the registry", "set cluster_image_repository"),
+    ("mirror", "error",
+     both(settings(mirror="custom", image_repository="r", mirror_overrides={"kubernetes_repository": "http://a/"}),
+          host("w1", variables={"containerd_source": "docker"})),
+     "cluster_mirror_overrides", "no docker_repository", "has no defaults", "set docker_repository"),
+    ("mirror", "error", settings(mirror_overrides={"kubernetes_key": "pkgs.k8s.io/key"}),
+     "cluster_mirror_overrides.kubernetes_key", "'pkgs.k8s.io/key'", "a URL", "correct kubernetes_key"),
+    ("image-repository", "error", settings(image_repository="https://registry.example.com/"),
+     "cluster_image_repository", "'https://registry.example.com/'", "neither scheme", "registry.k8s.io"),
+    ("os", "error", state("w1", os=os_release("centos", "7", "CentOS Linux 7 (Core)")),
+     "w1", "CentOS Linux 7 (Core), which ended on 2024-06-30", "maintained", "install Debian 12 or 13"),
+    ("os", "error", state("w1", os=os_release("centos", "8", "CentOS Linux 8")),
+     "w1", "ended on 2021-12-31 (CentOS Stream 8: 2024-05-31)", "maintained", "CentOS Stream 9 or 10"),
+    ("os", "error", state("w1", os=os_release("debian", "11", "Debian GNU/Linux 11 (bullseye)")),
+     "w1", "ended on 2026-08-31", "maintained", "install Debian 12"),
+    ("os", "error", state("w1", os=os_release("ubuntu", "20.04", "Ubuntu 20.04.6 LTS")),
+     "w1", "Ubuntu 20.04.6 LTS, which ended on 2025-05-31", "maintained", "Ubuntu 22.04"),
+    ("os", "error", state("w1", os=os_release("ubuntu", "21.10", "Ubuntu 21.10")),
+     "w1", "Ubuntu 21.10", "Ubuntu 22.04", "install one of these"),
+    ("os", "error", state("w1", os=os_release("alpine", "3.22.1", "Alpine Linux v3.22")),
+     "w1", "Alpine Linux v3.22", "Debian 12 or 13", "install one of these"),
+    ("os", "error", state("w1", os=os_release("rocky", "8.10", "Rocky Linux")),
+     "w1", "Rocky Linux 8", "Debian 12 or 13", "install one of these"),
+    ("os", "warning", state("w1", os=os_release("debian", "", "Debian GNU/Linux forky/sid")),
+     "w1", "forky/sid, which nobody has tried", "Debian 12 or 13", "expect surprises"),
+    ("architecture", "error", state("w1", arch="s390x"),
+     "w1", "architecture s390x", "amd64 or arm64", "use a machine"),
+    ("python", "error", state("w1", python="3.8.20"),
+     "w1", "Python 3.8.20", "Python 3.9 or newer", "ansible_python_interpreter"),
+    ("cgroup-v1", "error", state("w1", cgroup_version=1),
+     "w1", "cgroup v1 with Kubernetes 1.36.3", "cgroup v2",
+     "failCgroupV1: false in cluster_kubelet_configuration and SystemVerification in cluster_ignore_preflight_errors"),
+    ("cgroup-v1", "error", both(state("w1", cgroup_version=1), settings(kubelet_configuration={"failCgroupV1": False})),
+     "w1", "cgroup v1", "cgroup v2", "put SystemVerification in cluster_ignore_preflight_errors"),
+    ("cpu", "error", state("cp1", cpus=1),
+     "cp1", "1 CPU", "at least 2 for a control plane", "more CPUs"),
+    ("memory", "error", state("cp1", memory_mib=1699),
+     "cp1", "1699 MiB", "at least 1700 MiB for a control plane", "more memory"),
+    ("memory", "error", state("w1", memory_mib=600),
+     "w1", "600 MiB", "at least 700 MiB for a worker", "more memory"),
+    ("disk", "error", free("w1", "/var/lib/containerd", 4000),
+     "w1", "4000 MiB free for /var/lib/containerd", "at least 4096 MiB", "free space there"),
+    ("disk", "warning", both(Cluster.converged, free("w1", "/", 9)),
+     "w1", "9 MiB free for /", "at least 1024 MiB", "free space there"),
+    ("swap", "error",
+     state("w1", swap=[{"device": "/dev/sdb2", "kind": "partition", "size_mib": 1}], swap_removable=False),
+     "w1", "cannot be turned off here (/dev/sdb2)", "failSwapOn is true", "failSwapOn: false"),
+    ("swap", "error",
+     both(state("w1", swap=[{"device": "/swap", "kind": "file",
+     "size_mib": 1}]), host("w1", variables={"node_swap": "keep"})),
+     "w1", "swap (/swap) that node_swap: keep leaves on", "failSwapOn is true", "set node_swap to off"),
+    ("port-in-use", "error", lambda cluster: cluster.listen("cp1", 6443, "nginx"),
+     "cp1", "TCP port 6443 in use by nginx (pid 812)", "kube-apiserver", "stop nginx"),
+    ("port-in-use", "error", lambda cluster: cluster.listen("w1", 10250, None, None),
+     "w1", "TCP port 10250 in use by an unknown process", "kubelet", "ss -ltnp"),
+    ("port-in-use", "error", lambda cluster: cluster.listen("cp1", 8443, "java"),
+     "cp1", "TCP port 8443 in use by java (pid 812)", "haproxy", "stop java"),
+    ("clock-skew", "error", clock("w1", 1012.3),
+     "w1", "12.3 s ahead of the other hosts", "within 5 s", "chronyc makestep"),
+    ("clock-skew", "error", clock("w1", 900.0),
+     "w1", "100.0 s behind the other hosts", "within 5 s", "timedatectl set-ntp"),
+    ("clock-unsynchronised", "warning", state("w1", time={"epoch": 1000.0, "synchronized": False, "service": None}),
+     "w1", "not synchronised (by no service)", "time service", "time servers"),
+    ("resolver-loopback", "error", state("w1", resolver=["127.0.0.11", "192.0.2.53"]),
+     "w1", "name server 127.0.0.11", "Loop detected", "/etc/resolv.conf"),
+    ("resolver-loopback", "error", state("w1", resolver=["::1"]),
+     "w1", "name server ::1", "Loop detected", "resolvConf"),
+    ("resolver-none", "warning", state("w1", resolver=[]),
+     "w1", "no name server", "at least one", "write one into /etc/resolv.conf"),
+    ("route", "error", state("w1", routes={"10.90.0.11": False, "10.90.0.12": True}),
+     "w1", "no route to cp1 (10.90.0.11)", "to every node", "ip route get"),
+    ("default-route", "warning", state("w1", default_route=None),
+     "w1", "no default route", "Service addresses", "ip route add default"),
+    ("ports-blocked", "error",
+     both(host("w1", reachability=[blocked(6443, "timed out after 2 s"), blocked(8472, "timed out after 2 s", "udp")]),
+          host("w2", reachability=[blocked(6443, "timed out after 2 s"), blocked(8472, "timed out after 2 s", "udp")])),
+     "cp1", "TCP 6443 and UDP 8472 not to be reached from w1 and w2 (timed out after 2 s)", "open ports", "firewalls"),
+    ("ports-blocked", "error", host("w1", reachability=[blocked(6443, "no route to host")]),
+     "cp1", "TCP 6443 not to be reached from w1 (no route to host)", "open ports", "correct the routes"),
+    ("other-cluster", "error", both(Cluster.converged, lambda cluster: cluster.member("w1", ca_hash=OTHER_CA)),
+     "w1", f"another cluster (CA {OTHER_CA[:19]}, at https://10.90.0.100:8443)", f"this cluster (CA {CA[:19]})",
+     "leave w1 out of this inventory"),
+    ("other-cluster", "error", both(Cluster.converged, lambda cluster: cluster.partial("w1", "join", ca_hash=OTHER_CA)),
+     "w1", "another cluster", "this cluster", "playbooks/reset.yml --limit w1"),
+    ("other-cluster", "error", both(Cluster.converged, lambda cluster: cluster.member("cp1", ca_hash=OTHER_CA)),
+     "cp1", f"another cluster (CA {OTHER_CA[:19]}", f"this cluster (CA {CA[:19]})", "leave cp1 out"),
+    ("other-cluster", "error", lambda cluster: cluster.member("w1"),
+     "w1", f"a member of a cluster (CA {CA[:19]}), while no control plane", "bare machines", "kube_control_plane"),
+    ("other-cluster", "error",
+     both(lambda cluster: cluster.partial("cp1",
+     "init", ca_hash=CA), lambda cluster: cluster.member("w1", ca_hash=OTHER_CA)),
+     "w1", "another cluster", f"this cluster (CA {CA[:19]})", "leave w1 out"),
+    ("role-changed", "error", both(Cluster.converged, host("w1", groups=frozenset({"kube_control_plane"}))),
+     "w1", "a worker of the cluster in group kube_control_plane", "group kube_node", "move the host back to kube_node"),
+    ("role-changed", "error", both(Cluster.converged, host("cp3", groups=frozenset({"kube_node"}))),
+     "cp3", "a control plane of the cluster in group kube_node", "group kube_control_plane", "join anew"),
+    ("node-name-changed", "error", both(Cluster.converged, host("w1", node_name="worker1")),
+     "w1", "node w1 in the cluster, worker1 in the inventory", "one name for the life", "set node_name: w1"),
+    ("endpoint-changed", "error", both(Cluster.converged, settings(vip="10.90.0.101")),
+     "w1", "API at 10.90.0.100:8443", "10.90.0.101:8443", "cluster_endpoint: 10.90.0.100:8443"),
+    ("endpoint-changed", "error", both(Cluster.converged, settings(endpoint="lb.example.com:443")),
+     "w1", "API at 10.90.0.100:8443", "lb.example.com:443", "put the old one back"),
+    ("leftovers", "error", lambda cluster: cluster.partial("w1", "unknown", leftovers=["/etc/kubernetes/admin.conf"]),
+     "w1", "(/etc/kubernetes/admin.conf)", "a bare machine or a member", "playbooks/reset.yml --limit w1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "severity", "spoil", "where", "found", "expected", "remedy"),
+    FAILING,
+    ids=[f"{number}-{case[0]}" for number, case in enumerate(FAILING)],
+)
+def test_failing(rule: str, severity: str, spoil: Spoil, where: str, found: str, expected: str, remedy: str) -> None:
+    cluster = Cluster()
+    spoil(cluster)
+    matching = [
+        finding
+        for finding in cluster.findings
+        if finding.rule == rule and finding.where == where and found in finding.found
+    ]
+    assert len(matching) == 1, [str(finding) for finding in cluster.findings]
+    (finding,) = matching
+    assert finding.severity == severity
+    assert expected in finding.expected
+    assert remedy in finding.remedy
+    assert str(finding) == f"{where}: found {finding.found}; expected {finding.expected}; {finding.remedy}"
+    assert "\n" not in str(finding)
+
+
+def test_every_rule_has_a_failing_case() -> None:
+    assert {case[0] for case in FAILING} == {rule.id for rule in preflight.RULES}
+
+
+def test_rule_ids_are_unique_and_findings_carry_them() -> None:
+    ids = [rule.id for rule in preflight.RULES]
+    assert len(ids) == len(set(ids))
+    for case in FAILING:
+        cluster = Cluster()
+        case[2](cluster)
+        assert {finding.rule for finding in cluster.findings} <= set(ids)
+
+
+# What is in order, though it resembles a problem: nothing at all may be found.
+PASSING: dict[str, Spoil] = {
+    "bare": lambda _cluster: None,
+    "converged": Cluster.converged,
+    "single control plane without endpoint": single,
+    "single control plane, converged": both(
+        Cluster.converged, single, lambda cluster: cluster.member("cp1", "w1", "w2", server="https://10.90.0.11:6443")
+    ),
+    "external load balancer": settings(vip="", endpoint="lb.example.com:6443"),
+    "IPv6 load balancer": settings(vip="", endpoint="[fd00::10]:6443"),
+    "name for the VIP": settings(endpoint="api.example.com:8443"),
+    "a control plane on its own API server": both(
+        Cluster.converged, lambda cluster: cluster.member("cp1", server="https://10.90.0.11:6443")
+    ),
+    "hosts outside --limit": both(*(host(name, state=None, read_at=None) for name in ("cp1", "cp2", "cp3", "w1"))),
+    "member while the control planes are not read": both(
+        *(host(name, state=None) for name in ("cp1", "cp2", "cp3")), lambda cluster: cluster.member("w1")
+    ),
+    "schedulable control plane": host("cp1", groups=frozenset({"kube_control_plane", "kube_node"})),
+    "VIP held by one of ours": lambda cluster: [
+        interface("cp1", "10.90.0.11/24")(cluster),
+        cluster.state(
+            "cp1", interfaces=[{"name": "e", "mac": "0a:00", "addresses": ["10.90.0.11/24", "10.90.0.100/32"]}]
+        ),
+        cluster.state("cp2", vip_answers={"address": "10.90.0.100", "mac": "0a:00", "tcp": True}),
+    ],
+    "VIP answered by one of ours": state("cp2", vip_answers={"address": "", "mac": "02:42:0A:5A:00:01", "tcp": True}),
+    "VIP answers on a living cluster": both(
+        Cluster.converged, state("cp2", vip_answers={"address": "", "mac": "0a:00:00:00:00:09", "tcp": True})
+    ),
+    "dual stack": settings(pod_subnet="10.244.0.0/16,fd00:244::/48", service_subnet="10.96.0.0/16, fd00:96::/112"),
+    "pod network's own bridges on a member": both(
+        Cluster.converged,
+        lambda cluster: cluster.state(
+            "w1",
+            interfaces=[
+                *cluster.hosts["w1"].state["interfaces"],  # type: ignore[index]
+                {"name": "cni0", "mac": "aa:00", "addresses": ["10.244.3.1/24"]},
+            ],
+        ),
+    ),
+    "smallest pod subnet for five": settings(pod_subnet="10.244.0.0/21"),
+    "smallest service subnet": settings(service_subnet="10.96.0.0/28"),
+    "supported minors": settings(version="1.35.4", supported_minors=["1.35"]),
+    "v before the version": settings(version="v1.36.3"),
+    "older packages on a bare machine": state("w1", kube={"kubeadm": "1.35.4", "kubelet": "1.35.4", "kubectl": None}),
+    "custom mirror": settings(
+        mirror="custom",
+        image_repository="10.90.0.2:5000/k8s",
+        mirror_overrides={"kubernetes_repository": "http://10.90.0.2:8081/{minor}/{format}/"},
+    ),
+    "EL": state("w1", os=os_release("rocky", "9.6", "Rocky Linux 9.6 (Blue Onyx)")),
+    "Ubuntu": state("w1", os=os_release("ubuntu", "24.04", "Ubuntu 24.04.3 LTS")),
+    "arm64": state("w1", arch="arm64"),
+    "Python 3.9": state("w1", python="3.9.21"),
+    "cgroup v1 by choice": both(
+        state("w1", cgroup_version=1),
+        settings(kubelet_configuration={"failCgroupV1": False}, ignore_preflight_errors=["systemverification"]),
+    ),
+    "cgroup v1 before 1.35": both(state("w1", cgroup_version=1), settings(version="1.34.4", supported_minors=["1.34"])),
+    "a worker of one CPU and little memory": state("w1", cpus=1, memory_mib=700),
+    "no etcd on a worker": free("w1", "/var/lib/etcd", 1),
+    "removable swap": state("w1", swap=[{"device": "/dev/sdb2", "kind": "partition", "size_mib": 1}]),
+    "swap by choice": both(
+        state("w1", swap=[{"device": "/dev/sdb2", "kind": "partition", "size_mib": 1}], swap_removable=False),
+        host("w1", variables={"node_swap": "keep"}),
+        settings(kubelet_configuration={"failSwapOn": False}),
+    ),
+    "own haproxy": lambda cluster: cluster.listen("cp1", 8443, "haproxy"),
+    "etcd's port on a worker": lambda cluster: cluster.listen("w1", 2379, "etcd"),
+    "UDP on the kubelet's port": lambda cluster: cluster.listen("w1", 10250, "x", protocol="udp"),
+    "ports of a member": both(Cluster.converged, lambda cluster: cluster.listen("cp1", 6443, "kube-apiserver")),
+    "clocks within the limit": both(clock("cp1", 998.0), clock("w1", 1002.9)),
+    "a reading that took long": both(clock("w1", 1008.0), host("w1", read_at=(999.0, 1009.0))),
+    "unknown synchronisation": state("w1", time={"epoch": 1000.0, "synchronized": None, "service": None}),
+    "resolvConf by choice": both(
+        state("w1", resolver=["127.0.0.53"]), settings(kubelet_configuration={"resolvConf": "/etc/real"})
+    ),
+    "routes": state("w1", routes={"10.90.0.11": True}),
+    "open ports": host("w1", reachability=[{**blocked(6443, ""), "open": True, "error": None}]),
+    "interrupted init": lambda cluster: cluster.partial("cp1", "init", role="control_plane", ca_hash=CA),
+    "interrupted join": both(Cluster.converged, lambda cluster: cluster.partial("w1", "join", ca_hash=CA)),
+    "labels": host("w1", labels={"disk": "ssd", "example.com/rack": 7, "empty": "", "node-role.kubernetes.io/x": "y"}),
+    "annotations": host("w1", annotations={"example.com/owner": "anybody, at any length"}),
+    "taints": host(
+        "w1",
+        taints=["a=1:NoSchedule", "a:NoExecute", {"key": "example.com/b", "effect": "PreferNoSchedule", "value": None}],
+    ),
+    "variables": host(
+        "w1",
+        variables={
+            "node_manage_hosts_file": "yes",
+            "node_packages": ["vim"],
+            "cluster_endpoint_port": "8443",
+            "cluster_max": 1,
+            "node_exporter_version": None,
+            "node_id": None,
+            "company": None,
+            "node_ip": None,
+        },
+    ),
+    "required": both(others(required=["node_swap"]), every(variables={"node_swap": "off"})),
+    "ignored": both(others(ignore=["memory"]), state("w1", memory_mib=1)),
+}
+
+
+@pytest.mark.parametrize("spoil", PASSING.values(), ids=PASSING.keys())
+def test_passing(spoil: Spoil) -> None:
+    cluster = Cluster()
+    spoil(cluster)
+    assert [str(finding) for finding in cluster.findings] == []
+
+
+def test_all_problems_at_once_errors_first_in_the_order_of_rules_and_hosts() -> None:
+    cluster = Cluster()
+    cluster.state("w2", default_route=None, memory_mib=1)
+    cluster.state("cp1", memory_mib=1, cpus=1)
+    cluster.settings["version"] = "1.2"
+    assert [(finding.rule, finding.where) for finding in cluster.findings] == [
+        ("version", "cluster_version"),
+        ("cpu", "cp1"),
+        ("memory", "cp1"),
+        ("memory", "w2"),
+        ("default-route", "w2"),
+    ]
+
+
+def test_a_fixed_rule_stays_whatever_is_ignored() -> None:
+    cluster = Cluster()
+    cluster.others["ignore"] = ["version-downgrade"]
+    cluster.state("w1", kube={"kubeadm": None, "kubelet": "1.37.2", "kubectl": None})
+    assert {finding.rule for finding in cluster.findings} == {"ignore", "version-downgrade"}
+
+
+def test_a_group_variable_is_reported_once() -> None:
+    cluster = Cluster()
+    for name in cluster.hosts:
+        cluster.host(name, variables={"node_packages": "vim"}, undefined={"node_labels": "'x' is undefined"})
+    found = [finding for finding in cluster.findings if finding.rule.startswith("variable-")]
+    assert [finding.found for finding in found] == [
+        "a value that cannot be evaluated ('x' is undefined)",
+        "'vim' (text)",
+    ]
+
+
+def test_an_undefined_setting_is_reported_once() -> None:
+    cluster = Cluster()
+    cluster.others["undefined"] = {"cluster_vip": "'x' is undefined"}
+    cluster.host("w1", undefined={"cluster_vip": "'x' is undefined in w1"})
+    assert len(cluster.findings) == 1
+
+
+def test_settings_of_wrong_types_do_not_stop_the_other_rules() -> None:
+    cluster = Cluster()
+    wrong = {"version": 1.36, "vip": {}, "endpoint_port": "x", "pod_subnet": [], "kubelet_configuration": "x"}
+    cluster.settings.update(wrong)
+    cluster.state("w1", memory_mib=1)
+    rules = [finding.rule for finding in cluster.findings]
+    assert rules.count("variable-type") == len(wrong)
+    assert "memory" in rules
+
+
+def test_a_long_list_of_hosts_is_cut() -> None:
+    assert preflight.listing(range(9)) == "0, 1, 2, 3, 4 and 4 more"
+    assert preflight.listing([]) == "none"
+
+
+def test_clock_skew_names_both_ends_when_neither_is_alone() -> None:
+    cluster = Cluster()
+    cluster.remove("cp2", "cp3")
+    clock("cp1", 996.0)(cluster)
+    clock("w2", 1004.0)(cluster)
+    found = {finding.where: finding.found for finding in cluster.findings if finding.rule == "clock-skew"}
+    assert found == {
+        "cp1": "a clock 4.0 s behind the other hosts",
+        "w2": "a clock 4.0 s ahead of the other hosts",
+    }
+
+
+def test_no_clocks_no_skew() -> None:
+    cluster = Cluster()
+    for name in list(cluster.hosts)[1:]:
+        cluster.host(name, read_at=None)
+    clock("cp1", 5.0)(cluster)
+    assert cluster.findings == []
+
+
+SEEDS: dict[str, tuple[Spoil, str, bool]] = {
+    "bare": (lambda _cluster: None, "cp1", False),
+    "first is gone, others initialised": (
+        both(Cluster.converged, host("cp1", state=None, unreachable=True)),
+        "cp2",
+        True,
+    ),
+    "first is sick": (both(Cluster.converged, lambda cluster: cluster.member("cp1", api_healthy=False)), "cp2", True),
+    "all are sick": (
+        both(Cluster.converged, lambda cluster: cluster.member("cp1", "cp2", "cp3", api_healthy=False)),
+        "cp1",
+        True,
+    ),
+    "first was replaced": (
+        both(Cluster.converged, lambda cluster: cluster.state("cp1", member=copy.deepcopy(BARE))),
+        "cp2",
+        True,
+    ),
+    "interrupted init on the second": (lambda cluster: cluster.partial("cp2", "init"), "cp2", False),
+    "interrupted init and an initialised one": (
+        lambda cluster: [cluster.partial("cp1", "init"), cluster.member("cp3", api_healthy=False)],
+        "cp3",
+        True,
+    ),
+    "interrupted join counts for nothing": (lambda cluster: cluster.partial("cp2", "join"), "cp1", False),
+    "a worker by membership is no seed": (
+        lambda cluster: cluster.member("cp2", role="worker", api_healthy=None),
+        "cp1",
+        False,
+    ),
+    "no control plane": (lambda cluster: cluster.remove("cp1", "cp2", "cp3"), "", False),
+}
+
+
+@pytest.mark.parametrize(("spoil", "name", "there"), SEEDS.values(), ids=SEEDS.keys())
+def test_seed(spoil: Spoil, name: str, there: bool) -> None:
+    cluster = Cluster()
+    spoil(cluster)
+    assert seed(cluster.reports) == name
+    assert initialised(cluster.reports) is there
+
+
+def test_the_majority_of_control_planes_says_which_cluster_it_is_and_a_tie_the_seed() -> None:
+    cluster = Cluster()
+    cluster.converged()
+    cluster.member("cp1", ca_hash=OTHER_CA)
+    assert preflight.cluster_ca(cluster.reports) == CA
+    cluster.remove("cp3")
+    assert preflight.cluster_ca(cluster.reports) == OTHER_CA
+    cluster.member("cp1", ca_hash=OTHER_CA, api_healthy=False)
+    assert preflight.cluster_ca(cluster.reports) == CA
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint"),
+    [
+        ("api.example.com:6443", ("api.example.com", 6443)),
+        ("https://10.90.0.100:8443/", ("10.90.0.100", 8443)),
+        ("[FD00::0010]:6443", ("fd00::10", 6443)),
+        ("[nonsense]:6443", None),
+        ("[1:2]:6443", None),
+        ("api.example.com", None),
+        ("api.example.com:0", None),
+        ("fd00::10:6443", None),
+    ],
+)
+def test_split_endpoint(text: str, endpoint: tuple[str, int] | None) -> None:
+    assert preflight.split_endpoint(text) == endpoint
+
+
+def test_intent_has_the_defaults_of_the_roles() -> None:
+    intent: ClusterIntent = build_intent({})
+    values: Mapping[str, Any] = vars(intent)
+    assert (values["pod_subnet"], values["service_subnet"]) == ("10.244.0.0/16", "10.96.0.0/12")
+    assert preflight.wanted_endpoint(intent, Cluster().reports) is None
