@@ -101,9 +101,21 @@ def sanity(session: nox.Session) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target, follow_symlinks=False)
     provide_get_pip()
-    env = {"ANSIBLE_COLLECTIONS_PATH": "", "PYTHONPATH": ""}
+    env = {"ANSIBLE_COLLECTIONS_PATH": "", "PYTHONPATH": "", "PATH": search_path()}
     with session.chdir(SANITY_TREE):
+        # As a part of this checkout the copy would be ignored, and every test skipped.
+        session.run("git", "init", "--quiet")
         session.run("ansible-test", "sanity", "--venv", "--color", "no", *session.posargs, env=env)
+
+
+def search_path() -> str:
+    """PATH with pyenv's interpreters before its stand-ins, which fail for all versions but the selected ones."""
+    folders = os.environ["PATH"].split(os.pathsep)
+    if shutil.which("pyenv"):
+        root = subprocess.run(["pyenv", "root"], check=True, capture_output=True, text=True).stdout.strip()
+        interpreters = sorted(str(folder) for folder in Path(root, "versions").glob("*/bin"))
+        folders = [folders[0], *interpreters, *folders[1:]]
+    return os.pathsep.join(folders)
 
 
 def provide_get_pip() -> None:
@@ -127,7 +139,8 @@ def molecule(session: nox.Session) -> None:
     ) as run:
         assert run.stdout is not None
         for line in run.stdout:
-            print(line, end="", flush=True)
+            sys.stdout.write(line)
+            sys.stdout.flush()
             if "DEPRECAT" in line:
                 deprecated.append(line.strip())
     session.log(f"molecule: {time.monotonic() - start:.1f} s")
