@@ -403,10 +403,10 @@ class Machine:
         wall = self.params["firewall"]
         wishes = [spec.unit_wish(item) for item in self.params["units"]]
         names = [wish.name for wish in wishes]
-        walls = [name for name in firewall.SERVICES if name not in names] if wall is not None else []
+        walls = [firewall.FIREWALLD] if wall is not None and firewall.FIREWALLD not in names else []
         states = units.read_units(names + walls, self.find, self.run)
         if wall is not None:
-            active = [name for name in firewall.SERVICES if states[name].active == "active"]
+            active = states[firewall.FIREWALLD].active == "active"
             plan.firewall = firewall.read_and_plan(
                 wall["mode"], wall["sources"], wall["ports"], active, self.find, self.run
             )

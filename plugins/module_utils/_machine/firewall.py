@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .base import Change, FindProgram, MachineError, Run, line_change, succeed
 
-SERVICES = ("firewalld.service", "ufw.service")
+FIREWALLD = "firewalld.service"
 _UFW_SWITCH = "/etc/ufw/ufw.conf"
 _UFW_RULES = ("/etc/ufw/user.rules", "/etc/ufw/user6.rules")
 _TRUSTED = "trusted"
@@ -173,7 +173,7 @@ def _read(path: str) -> str:
 
 
 def ufw_enabled(text: str) -> bool:
-    """ENABLED in /etc/ufw/ufw.conf: its unit is active also while it is switched off."""
+    """ENABLED in /etc/ufw/ufw.conf; its unit tells nothing: `ufw enable` does not start it, and it may run without."""
     return re.search(r"^ENABLED=[\"']?yes", text, re.MULTILINE | re.IGNORECASE) is not None
 
 
@@ -190,11 +190,11 @@ def _plan_disabled(name: str) -> FirewallStep:
 
 
 def read_and_plan(
-    mode: str, sources: Sequence[str], ports: Sequence[str], active: Sequence[str], find: FindProgram, run: Run
+    mode: str, sources: Sequence[str], ports: Sequence[str], firewalld: bool, find: FindProgram, run: Run
 ) -> list[FirewallStep]:
-    """``active``: those of SERVICES that systemd calls active."""
+    """What a firewall that runs still lacks. ``firewalld``: whether systemd calls it active."""
     steps: list[FirewallStep] = []
-    if "firewalld.service" in active:
+    if firewalld:
         if mode == "disabled":
             steps.append(_plan_disabled("firewalld"))
         else:
@@ -204,7 +204,7 @@ def read_and_plan(
             permanent = parse_zones(succeed(run, [program, "--permanent", "--list-all-zones"], what))
             default = default_zone(_read("/etc/firewalld/firewalld.conf"))
             steps += plan_firewalld(sources, ports, runtime, permanent, default)
-    if "ufw.service" in active and ufw_enabled(_read(_UFW_SWITCH)):
+    if ufw_enabled(_read(_UFW_SWITCH)):
         if mode == "disabled":
             steps.append(_plan_disabled("ufw"))
         else:
