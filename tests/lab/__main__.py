@@ -84,6 +84,8 @@ def down(arguments: argparse.Namespace) -> None:
     if not arguments.name and not arguments.all and not arguments.engine:
         raise LabError("which lab? Name it, or say --all")
     wanted = nodes.names() if arguments.all else [arguments.name] if arguments.name else []
+    if wanted:
+        engine.start()
     for name in wanted:
         nodes.down(name)
     if arguments.engine:
@@ -114,15 +116,23 @@ def doctor() -> None:
     say(f"labs: {', '.join(nodes.names()) or 'none'}")
 
 
+def inventory(arguments: argparse.Namespace) -> None:
+    """Write a lab's inventory again."""
+    lab = nodes.load(arguments.name)
+    lab.save()
+    print(lab.folder / "hosts.yml")
+
+
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """The command line; each command carries the function that does it."""
     top = argparse.ArgumentParser(prog="python3 -m tests.lab", description="A real cluster's machines on one computer.")
-    commands = top.add_subparsers(dest="subcommand", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("build", help="make artifacts: what an ordinary lab needs, or what is named")
-    command.add_argument("component", nargs="*")
+    command.add_argument("target", nargs="*")
+    command.set_defaults(function=lambda given: build(given.target))
 
-    command = commands.add_parser("up", help="make a lab; prints its inventory's path")
+    command = commands.add_parser("up", help="make a lab, or bring it up again; prints its inventory's path")
     command.add_argument("name")
     command.add_argument("--control-planes", type=int, default=3)
     command.add_argument("--workers", type=int, default=2)
@@ -131,33 +141,41 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--internal", action="store_true", help="a network without a way out")
     command.add_argument("--version", default=DEFAULT_VERSION, help="of Kubernetes")
     command.add_argument("--source", choices=("mirror", "official"), default="mirror", help="of packages and images")
+    command.set_defaults(function=up)
 
     command = commands.add_parser("down", help="remove a lab")
     command.add_argument("name", nargs="?")
     command.add_argument("--all", action="store_true")
     command.add_argument("--engine", action="store_true", help="end the container engine that the lab started, too")
+    command.set_defaults(function=down)
 
     command = commands.add_parser("add", help="more nodes: cp4 is a control plane, w3 a worker")
     command.add_argument("name")
     command.add_argument("node", nargs="+")
+    command.set_defaults(function=lambda given: nodes.add(nodes.load(given.name), given.node))
 
     command = commands.add_parser("show", help="all about a lab, as JSON")
     command.add_argument("name")
+    command.set_defaults(function=lambda given: print(json.dumps(nodes.show(nodes.load(given.name)), indent=2)))
 
     command = commands.add_parser("inventory", help="write a lab's hosts.yml again; prints its path")
     command.add_argument("name")
+    command.set_defaults(function=inventory)
 
     command = commands.add_parser("nodes", help="do to a node what happens to machines")
     command.add_argument("name")
     command.add_argument("action", choices=nodes.ACTIONS)
     command.add_argument("node")
+    command.set_defaults(function=lambda given: nodes.act(nodes.load(given.name), given.action, given.node))
 
     command = commands.add_parser("exec", help="run a command on a node: exec NAME NODE -- COMMAND")
     command.add_argument("name")
     command.add_argument("node")
     command.add_argument("command", nargs="+")
+    command.set_defaults(function=execute)
 
-    commands.add_parser("doctor", help="what is here and what is missing")
+    command = commands.add_parser("doctor", help="what is here and what is missing")
+    command.set_defaults(function=lambda _given: doctor())
     return top
 
 
@@ -165,31 +183,10 @@ def main() -> int:
     """Run one command."""
     arguments = parser().parse_args()
     try:
-        match arguments.subcommand:
-            case "build":
-                build(arguments.component)
-            case "up":
-                up(arguments)
-            case "down":
-                down(arguments)
-            case "add":
-                nodes.add(nodes.load(arguments.name), arguments.node)
-            case "show":
-                print(json.dumps(nodes.show(nodes.load(arguments.name)), indent=2))
-            case "inventory":
-                lab = nodes.load(arguments.name)
-                lab.save()
-                print(lab.folder / "hosts.yml")
-            case "nodes":
-                nodes.act(nodes.load(arguments.name), arguments.action, arguments.node)
-            case "exec":
-                return execute(arguments)
-            case "doctor":
-                doctor()
+        return arguments.function(arguments) or 0
     except LabError as error:
         say(f"error: {error}")
         return 1
-    return 0
 
 
 if __name__ == "__main__":

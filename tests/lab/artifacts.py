@@ -50,6 +50,10 @@ def build(name: str) -> Path:
         "GOFLAGS": "-mod=readonly -buildvcs=false -trimpath",
         "CGO_ENABLED": "1" if component.cgo else "0",
     }
+
+    def go(*arguments: str | Path) -> str:
+        return run(["go", *arguments], cwd=source(component), env=environment).stdout.strip()
+
     flags = linker_flags(component.variables)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as folder, timed(f"{name} {component.version}"):
         unfinished = Path(folder) / "out"
@@ -57,14 +61,13 @@ def build(name: str) -> Path:
         # Go names a program after its package's folder, so one call builds all whose name agrees; the rest one by one.
         alike = [package for program, package in component.programs.items() if package.endswith(f"/{program}")]
         if alike:
-            run(["go", "build", "-ldflags", flags, "-o", f"{unfinished}/", *alike], cwd=source(component), env=environment)
+            go("build", "-ldflags", flags, "-o", f"{unfinished}/", *alike)
         for program, package in component.programs.items():
             if package not in alike:
-                command = ["go", "build", "-ldflags", flags, "-o", unfinished / program, package]
-                run(command, cwd=source(component), env=environment)
+                go("build", "-ldflags", flags, "-o", unfinished / program, package)
         for document in component.documents:
-            listed = run(["go", "list", "-m", "-f", "{{.Dir}}", component.module], cwd=source(component), env=environment)
-            shutil.copyfile(Path(listed.stdout.strip()) / document, unfinished / Path(document).name)
+            module = Path(go("list", "-m", "-f", "{{.Dir}}", component.module))
+            shutil.copyfile(module / document, unfinished / Path(document).name)
         unfinished.rename(target)
     for old in target.parent.glob(f"{name}-{component.version}-*"):
         if old != target:

@@ -282,9 +282,7 @@ def offer(images: Sequence[Image]) -> None:
         )
         for image in images
     }
-    missing = {
-        stamp: entry for stamp, entry in wanted.items() if not stamp.exists() or stamp.read_text() != entry[1]
-    }
+    missing = {stamp: entry for stamp, entry in wanted.items() if not stamp.exists() or stamp.read_text() != entry[1]}
     if not missing:
         return
     arch = architecture()

@@ -41,7 +41,7 @@ ODDITIES: dict[str, Any] = {
         "Mem",
         "FileContent--proc-sys-net-bridge-bridge-nf-call-iptables",
     ],
-    "containerd_configuration": {"restrict_oom_score_adj": True},
+    "containerd_configuration": {"plugins": {"io.containerd.grpc.v1.cri": {"restrict_oom_score_adj": True}}},
     "node_kernel_modules": [],
     "node_time_service": "",
 }
@@ -103,15 +103,18 @@ def inventory(lab: Lab) -> dict[str, Any]:
 def to_yaml(value: object, indent: int = 0) -> str:
     """YAML in block style of what JSON can hold; strings are always quoted, so that nothing is taken for a number."""
     margin = "  " * indent
-    if isinstance(value, Mapping) and value:
-        return "".join(
-            f"{margin}{key if str(key).isidentifier() else json.dumps(key)}:"
-            + (f"\n{to_yaml(item, indent + 1)}" if item and isinstance(item, Mapping | list) else f" {json.dumps(item)}\n")
-            for key, item in value.items()
-        )
-    if isinstance(value, list) and value:
+    if isinstance(value, list):
         return "".join(f"{margin}- {json.dumps(item)}\n" for item in value)
-    return f"{margin}{json.dumps(value)}\n"
+    if not isinstance(value, Mapping):
+        return f"{margin}{json.dumps(value)}\n"
+    lines = []
+    for name, item in value.items():
+        key = name if name.isidentifier() else json.dumps(name)
+        nested = item and isinstance(item, Mapping | list)
+        lines.append(
+            f"{margin}{key}:\n{to_yaml(item, indent + 1)}" if nested else f"{margin}{key}: {json.dumps(item)}\n"
+        )
+    return "".join(lines)
 
 
 def render(lab: Lab) -> str:

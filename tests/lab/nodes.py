@@ -11,7 +11,7 @@ import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -23,11 +23,14 @@ from .base import HERE, LabError, home, locked, run, say, timed, write_atomic
 from .images import storage
 
 PREFIX = "kubestead-"
+LABEL = "kubestead.lab"
 FIRST_ADDRESS = {"kube_control_plane": ("cp", 11, 20), "kube_node": ("w", 21, 99)}
 ACTIONS = ("kill", "pause", "unpause", "start", "stop", "restart")
 # A machine gets the time that its services take to end before it is cut off.
 STOP_SECONDS = "20"
 SSH_SECONDS = 60
+# The image's user for --user operator, and Debian's group of that name.
+OPERATOR_UID, OPERATOR_GID = 1000, 37
 FALLBACK_RESOLVERS = ("1.1.1.1", "9.9.9.9")
 MIRROR_SETTINGS = """\
 version: 0.1
@@ -145,7 +148,7 @@ def resolvers() -> list[str]:
     )
 
 
-def _in_parallel(action: Callable[[str], None], items: Iterable[str]) -> None:
+def _in_parallel(action: Callable[[str], object], items: Iterable[str]) -> None:
     with ThreadPoolExecutor(max_workers=8) as pool:
         for result in [pool.submit(action, item) for item in items]:
             result.result()
@@ -168,13 +171,22 @@ def image(name: str) -> str:
     return tag
 
 
-def _start_mirror(lab: Lab) -> None:
+def _create_mirror(lab: Lab) -> None:
     (home() / "mirror" / "files").mkdir(parents=True, exist_ok=True)
     storage().mkdir(parents=True, exist_ok=True)
     settings = home() / "mirror" / "registry.yml"
     write_atomic(settings, MIRROR_SETTINGS)
     engine.docker(
-        *("run", "--detach", "--init", "--name", lab.container("mirror"), "--hostname", "mirror"),
+        *(
+            "create",
+            "--init",
+            "--label",
+            f"{LABEL}={lab.name}",
+            "--name",
+            lab.container("mirror"),
+            "--hostname",
+            "mirror",
+        ),
         *("--network", lab.network, "--ip", lab.mirror_address),
         *("--volume", f"{storage()}:/srv/registry:ro", "--volume", f"{home() / 'mirror' / 'files'}:/srv/files:ro"),
         *("--volume", f"{settings}:/etc/registry.yml:ro"),
@@ -182,39 +194,42 @@ def _start_mirror(lab: Lab) -> None:
     )
 
 
-def _first_files(lab: Lab, name: str) -> bytes:
-    """What makes a machine this lab's: its host key, who may log in, and the first process."""
-    stream = io.BytesIO()
-    with tempfile.TemporaryDirectory() as folder, tarfile.open(fileobj=stream, mode="w") as archive:
-        key = Path(folder) / "key"
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"root@{name}", "-f", key])
-        public = key.with_suffix(".pub").read_text()
-        with (lab.folder / "known_hosts").open("a") as known:
-            known.write(f"{lab.nodes[name].address} {' '.join(public.split()[:2])}\n")
-        user_home, owner = ("root", 0) if lab.user == "root" else ("home/operator", 1000)
+def _key_pair(comment: str) -> tuple[str, str]:
+    """A new SSH key: private and public part."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "key"
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path])
+        return path.read_text(), path.with_suffix(".pub").read_text()
 
-        def put(path: str, text: str, mode: int, uid: int = 0) -> None:
+
+def _first_files(lab: Lab, host_key: tuple[str, str]) -> bytes:
+    """What makes a machine this lab's, as a tar archive: its host key, who may log in, and the first process."""
+    stream = io.BytesIO()
+    user_home, user = ("root", 0) if lab.user == "root" else ("home/operator", OPERATOR_UID)
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+
+        def put(path: str, text: str | None, mode: int, uid: int = 0) -> None:
             entry = tarfile.TarInfo(path)
-            entry.mode, entry.uid, entry.gid, entry.size = mode, uid, uid and 37, len(text.encode())
-            entry.mtime = int(time.time())
-            archive.addfile(entry, io.BytesIO(text.encode()))
+            entry.mode, entry.uid, entry.gid, entry.mtime = mode, uid, uid and OPERATOR_GID, int(time.time())
+            if text is None:
+                entry.type = tarfile.DIRTYPE
+            entry.size = len((text or "").encode())
+            archive.addfile(entry, io.BytesIO((text or "").encode()))
 
         put("usr/local/sbin/node-entry", (HERE / "node-entry.sh").read_text(), 0o755)
-        put("etc/ssh/ssh_host_ed25519_key", key.read_text(), 0o600)
-        put("etc/ssh/ssh_host_ed25519_key.pub", public, 0o644)
+        put("etc/ssh/ssh_host_ed25519_key", host_key[0], 0o600)
+        put("etc/ssh/ssh_host_ed25519_key.pub", host_key[1], 0o644)
         if lab.user != "root":
             put("etc/ssh/sshd_config.d/root.conf", "PermitRootLogin no\n", 0o644)
-        place = tarfile.TarInfo(f"{user_home}/.ssh")
-        place.type, place.mode, place.uid, place.gid = tarfile.DIRTYPE, 0o700, owner, owner and 37
-        archive.addfile(place)
-        put(f"{user_home}/.ssh/authorized_keys", (lab.folder / "id_ed25519.pub").read_text(), 0o600, owner)
+        put(f"{user_home}/.ssh", None, 0o700, user)
+        put(f"{user_home}/.ssh/authorized_keys", (lab.folder / "id_ed25519.pub").read_text(), 0o600, user)
     return stream.getvalue()
 
 
-def _start_node(lab: Lab, name: str, tag: str) -> None:
+def _create_node(lab: Lab, name: str, tag: str, files: bytes) -> None:
     container = lab.container(name)
     engine.docker(
-        *("create", "--name", container, "--hostname", name),
+        *("create", "--label", f"{LABEL}={lab.name}", "--name", container, "--hostname", name),
         *("--network", lab.network, "--ip", lab.nodes[name].address),
         # What systemd, containerd and the kubelet need, short of --privileged, which would give them this computer's
         # devices; CAP_SYS_RESOURCE is not to be had everywhere.
@@ -229,8 +244,7 @@ def _start_node(lab: Lab, name: str, tag: str) -> None:
         *("--env", f"LAB_RESOLVERS={' '.join(resolvers())}", "--env", f"LAB_GATEWAY={lab.gateway}"),
         *("--entrypoint", "/usr/local/sbin/node-entry", tag),
     )
-    engine.docker("cp", "-", f"{container}:/", stdin=_first_files(lab, name))
-    engine.docker("start", container)
+    engine.docker("cp", "-", f"{container}:/", stdin=files)
 
 
 def ssh_command(lab: Lab, name: str) -> list[str]:
@@ -257,18 +271,69 @@ def _wait_for_ssh(lab: Lab, name: str) -> None:
         time.sleep(0.2)
 
 
-def _start_nodes(lab: Lab, new: Iterable[str]) -> None:
-    wanted = list(new)
+def states(lab: Lab) -> dict[str, str]:
+    """Container -> created, running, paused, exited."""
+    listing = engine.docker(
+        "ps", "--all", "--filter", f"label={LABEL}={lab.name}", "--format", "{{.Names}} {{.State}}"
+    ).splitlines()
+    return dict(line.split(" ", 1) for line in listing)
+
+
+def _create_network(lab: Lab) -> None:
+    if lab.network in engine.docker("network", "ls", "--format", "{{.Name}}").split():
+        return
+    engine.docker(
+        *("network", "create", "--subnet", f"{lab.address(0)}/24", "--gateway", lab.gateway),
+        *(["--internal"] if lab.internal else []),
+        *("--opt", f"com.docker.network.bridge.name=kslab{lab.number}", lab.network),
+    )
+
+
+def _create_nodes(lab: Lab, new: Sequence[str]) -> None:
     tag = image(lab.os)
-    with timed(f"{len(wanted)} nodes up"):
-        _in_parallel(lambda name: _start_node(lab, name, tag), wanted)
-        _in_parallel(lambda name: _wait_for_ssh(lab, name), wanted)
+    keys = {name: _key_pair(f"root@{name}") for name in new}
+    known_hosts = lab.folder / "known_hosts"
+    known = dict(line.split(" ", 1) for line in known_hosts.read_text().splitlines()) if known_hosts.exists() else {}
+    known |= {lab.nodes[name].address: " ".join(public.split()[:2]) for name, (_private, public) in keys.items()}
+    write_atomic(known_hosts, "".join(f"{address} {key}\n" for address, key in known.items()))
+    _in_parallel(lambda name: _create_node(lab, name, tag, _first_files(lab, keys[name])), new)
+
+
+def _start(lab: Lab) -> None:
+    """Bring up what is not: the network, the mirror, the nodes."""
+    _create_network(lab)
+    found = states(lab)
+    for container, state in states(lab).items():
+        if state == "created":  # Half made: its files may be missing.
+            engine.docker("rm", "--volumes", container)
+            del found[container]
+    if lab.source == "mirror" and lab.container("mirror") not in found:
+        _create_mirror(lab)
+    missing = [name for name in lab.nodes if lab.container(name) not in found]
+    if missing:
+        _create_nodes(lab, missing)
+    idle = [container for container, state in states(lab).items() if state in {"created", "exited"}]
+    with timed(f"{len(lab.nodes)} nodes up"):
+        _in_parallel(lambda container: engine.docker("start", container), idle)
+        _in_parallel(lambda name: _wait_for_ssh(lab, name), lab.nodes)
 
 
 def up(lab_name: str, nodes: Iterable[str], **settings: Any) -> Lab:
-    """Make a lab: its network, its mirror, its nodes."""
+    """Make a lab, or bring one of the same settings up again."""
+    wanted = list(nodes)
     if lab_name in names():
-        raise LabError(f"lab {lab_name!r} is up already: `add` adds nodes, `down {lab_name}` removes it")
+        lab = load(lab_name)
+        different = [name for name, value in settings.items() if getattr(lab, name) != value]
+        if different or not set(wanted) <= set(lab.nodes):
+            what = ", ".join(different or ["nodes"])
+            raise LabError(f"lab {lab_name!r} is there with another choice of {what}: take it down first")
+    else:
+        lab = _new(lab_name, wanted, settings)
+    _start(lab)
+    return lab
+
+
+def _new(lab_name: str, nodes: Iterable[str], settings: dict[str, Any]) -> Lab:
     with locked("labs"):
         lab = Lab(
             name=lab_name,
@@ -279,35 +344,27 @@ def up(lab_name: str, nodes: Iterable[str], **settings: Any) -> Lab:
         )
         lab.nodes = {node: node_of(lab, node) for node in nodes}
         lab.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        key = lab.folder / "id_ed25519"
-        if not key.exists():
-            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab {lab_name}", "-f", key])
+        private, public = _key_pair(f"lab {lab_name}")
+        write_atomic(lab.folder / "id_ed25519", private, 0o600)
+        write_atomic(lab.folder / "id_ed25519.pub", public)
         lab.save()
-        engine.docker(
-            *("network", "create", "--subnet", f"{lab.address(0)}/24", "--gateway", lab.gateway),
-            *(["--internal"] if lab.internal else []),
-            *("--opt", f"com.docker.network.bridge.name=kslab{lab.number}", lab.network),
-        )
-    if lab.source == "mirror":
-        _start_mirror(lab)
-    _start_nodes(lab, lab.nodes)
     return lab
 
 
-def add(lab: Lab, new: list[str]) -> None:
+def add(lab: Lab, new: Sequence[str]) -> None:
     """More nodes for a lab."""
     for name in new:
         if name in lab.nodes:
             raise LabError(f"lab {lab.name!r} has a node {name!r} already")
         lab.nodes[name] = node_of(lab, name)
     lab.save()
-    _start_nodes(lab, new)
+    _start(lab)
 
 
 def down(lab_name: str) -> None:
     """Remove all there is of a lab, as far as it came."""
     lab = load(lab_name)
-    containers = engine.docker("ps", "--all", "--quiet", "--filter", f"network={lab.network}").split()
+    containers = sorted(states(lab))
     if containers:
         engine.docker("rm", "--force", "--volumes", *containers)
     if lab.network in engine.docker("network", "ls", "--format", "{{.Name}}").split():
@@ -325,12 +382,7 @@ def act(lab: Lab, action: str, node: str) -> None:
 
 def show(lab: Lab) -> dict[str, Any]:
     """All about a lab."""
-    states = dict(
-        line.split(" ", 1)
-        for line in engine.docker(
-            "ps", "--all", "--filter", f"network={lab.network}", "--format", "{{.Names}} {{.State}}"
-        ).splitlines()
-    )
+    found = states(lab)
     return {
         **asdict(lab),
         "folder": str(lab.folder),
@@ -342,7 +394,7 @@ def show(lab: Lab) -> dict[str, Any]:
             name: {
                 **asdict(node),
                 "container": lab.container(name),
-                "state": states.get(lab.container(name), "absent"),
+                "state": found.get(lab.container(name), "absent"),
             }
             for name, node in lab.nodes.items()
         },

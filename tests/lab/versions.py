@@ -87,6 +87,11 @@ _FLANNEL = "github.com/flannel-io/flannel"
 
 COMPONENTS: dict[str, Component] = {
     "kubernetes-1.36": _kubernetes("1.36.3", *_CLIENTS, *_SERVERS),
+    "kubernetes-1.35": _kubernetes("1.35.4", *_CLIENTS, *_SERVERS),
+    "kubernetes-1.37": _kubernetes("1.37.2", *_CLIENTS, *_SERVERS),
+    # To record what they print.
+    "kubeadm-1.34": _kubernetes("1.34.4", "kubeadm"),
+    "kubeadm-1.37": _kubernetes("1.37.2", "kubeadm"),
     "etcd-3.6": _etcd("3.6.16"),
     "coredns-v1.14.2": _coredns("v1.14.2"),
     "flannel": Component(
