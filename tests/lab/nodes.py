@@ -23,7 +23,6 @@ from .base import HERE, LabError, home, locked, run, say, timed, write_atomic
 from .images import storage
 
 PREFIX = "kubestead-"
-LABEL = "kubestead.lab"
 FIRST_ADDRESS = {"kube_control_plane": ("cp", 11, 20), "kube_node": ("w", 21, 99)}
 ACTIONS = ("kill", "pause", "unpause", "start", "stop", "restart")
 # A machine gets the time that its services take to end before it is cut off.
@@ -229,7 +228,7 @@ def _first_files(lab: Lab, host_key: tuple[str, str]) -> bytes:
 def _create_node(lab: Lab, name: str, tag: str, files: bytes) -> None:
     container = lab.container(name)
     engine.docker(
-        *("create", "--label", f"{LABEL}={lab.name}", "--name", container, "--hostname", name),
+        *("create", "--name", container, "--hostname", name),
         *("--network", lab.network, "--ip", lab.nodes[name].address),
         # What systemd, containerd and the kubelet need, short of --privileged, which would give them this computer's
         # devices; CAP_SYS_RESOURCE is not to be had everywhere.
@@ -273,9 +272,8 @@ def _wait_for_ssh(lab: Lab, name: str) -> None:
 
 def states(lab: Lab) -> dict[str, str]:
     """Container -> created, running, paused, exited."""
-    listing = engine.docker(
-        "ps", "--all", "--filter", f"label={LABEL}={lab.name}", "--format", "{{.Names}} {{.State}}"
-    ).splitlines()
+    own = f"name=^{lab.container('')}(mirror|cp[0-9]+|w[0-9]+)$"
+    listing = engine.docker("ps", "--all", "--filter", own, "--format", "{{.Names}} {{.State}}").splitlines()
     return dict(line.split(" ", 1) for line in listing)
 
 
