@@ -81,17 +81,21 @@ def sequence(value: object) -> Sequence[Any]:
 
 
 class HostVariables:
-    """A host's variables. Only those that are looked at and hold a template are evaluated; failures are kept."""
+    """A host's variables. Only those that are looked at and hold a template are evaluated, once; failures are kept."""
 
     def __init__(self, raw: Mapping[str, Any], evaluate: Sequence[Callable[[str], Any]]) -> None:
         self.raw = raw
         self.evaluate = evaluate
+        self.known: dict[str, Any] = {}
         self.undefined: dict[str, str] = {}
 
     def get(self, name: str) -> Any:
-        value = self.raw.get(name)
-        if not has_template(value):
-            return value
+        if name not in self.known:
+            value = self.raw.get(name)
+            self.known[name] = self.evaluated(name) if has_template(value) else value
+        return self.known[name]
+
+    def evaluated(self, name: str) -> Any:
         reasons: list[str] = []
         for evaluate in self.evaluate:
             try:
@@ -173,7 +177,10 @@ class ActionModule(ActionBase):
         for name in dict.fromkeys(host for members in groups.values() for host in members):
             raw = hostvars.raw_get(name)
             # What a host's variables refer to may be a role's default, which only the task's own variables have.
-            evaluate = (hostvars[name].__getitem__, lambda variable, raw=raw: self._templar.template(raw[variable]))
+            evaluate = (
+                lambda variable, name=name: hostvars[name][variable],
+                lambda variable, raw=raw: self._templar.template(raw[variable]),
+            )
             yield build_report(
                 name,
                 frozenset(group for group, members in groups.items() if name in members),

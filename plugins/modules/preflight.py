@@ -132,4 +132,10 @@ initialised:
   returned: always
   type: bool
   sample: false
+joining:
+  description: The hosts that were read and are no members of the cluster yet, control planes first.
+  returned: always
+  type: list
+  elements: str
+  sample: [cp1, cp2, w1]
 """

@@ -609,11 +609,11 @@ def check_ignore(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterat
         if item not in rules:
             found = f"{item!r}, which no rule has as its id"
             remedy = f"correct the id{suggestion(item, rules)}"
-            yield error("ignore", "preflight_ignore", found, "ids of preflight rules", remedy)
+            yield error("ignore", "preflight_skip", found, "ids of preflight rules", remedy)
         elif rules[item].fixed:
             found = f"{item!r}, which cannot be switched off"
             remedy = f"remove {item} from the list and mend what it reports"
-            yield error("ignore", "preflight_ignore", found, "ids of rules that may be ignored", remedy)
+            yield error("ignore", "preflight_skip", found, "ids of rules that may be ignored", remedy)
 
 
 # --- the shape of the cluster ----------------------------------------------------------------------------------------

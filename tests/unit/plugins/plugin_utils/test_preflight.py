@@ -266,9 +266,9 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
     ("variable-unknown", "warning", every(variables={"clutser_version": None}),
      "clutser_version", "an unknown variable", "cluster_version", "rename clutser_version to cluster_version"),
     ("ignore", "error", others(ignore=["memry"]),
-     "preflight_ignore", "'memry'", "ids of preflight rules", "did you mean memory?"),
+     "preflight_skip", "'memry'", "ids of preflight rules", "did you mean memory?"),
     ("ignore", "error", others(ignore=["other-cluster"]),
-     "preflight_ignore", "cannot be switched off", "may be ignored", "remove other-cluster"),
+     "preflight_skip", "cannot be switched off", "may be ignored", "remove other-cluster"),
     ("control-plane-none", "error", lambda cluster: cluster.remove("cp1", "cp2", "cp3"),
      "kube_control_plane", "no host", "at least one", "put one host, or three"),
     ("control-plane-even", "warning", lambda cluster: cluster.remove("cp3"),
@@ -756,6 +756,14 @@ def test_seed(spoil: Spoil, name: str, there: bool) -> None:
     spoil(cluster)
     assert seed(cluster.reports) == name
     assert initialised(cluster.reports) is there
+
+
+def test_joining_are_those_that_were_read_and_are_no_members() -> None:
+    cluster = Cluster()
+    cluster.member("cp1", "w1")
+    cluster.partial("cp2", "join")
+    cluster.host("w2", state=None)
+    assert preflight.joining(cluster.reports) == ["cp2", "cp3"]
 
 
 def test_the_majority_of_control_planes_says_which_cluster_it_is_and_a_tie_the_seed() -> None:
