@@ -79,7 +79,10 @@ class JoinCommand:
 
 @dataclass(frozen=True)
 class InitOutput:
-    """What ``kubeadm init`` says at its end; one join command per bootstrap token."""
+    """What ``kubeadm init`` says at its end; one join command per bootstrap token.
+
+    ``certificate_key`` is None when no certificates were uploaded, or the key was withheld.
+    """
 
     worker_joins: tuple[JoinCommand, ...]
     control_plane_joins: tuple[JoinCommand, ...] = ()
@@ -300,6 +303,8 @@ _INITIALIZED = re.compile(r"^Your Kubernetes (?:control[- ]plane|master) has ini
 _INIT_VERSION = re.compile(r"^\[init\] Using Kubernetes version: v?(\S+)", re.MULTILINE)
 _KUBECONFIG = re.compile(r"^[ \t]*sudo cp -i (\S+) \$HOME/\.kube/config", re.MULTILINE)
 _UPLOADED_KEY = re.compile(r"^\[upload-certs\] Using certificate key:[ \t]*\r?\n[ \t]*(\S+)[ \t]*\r?$", re.MULTILINE)
+# Where a configuration has a certificate key, the join command names it even when nothing was uploaded under it.
+_NOT_UPLOADED = "control-plane nodes by copying certificate authorities"
 
 
 def parse_init(text: str) -> InitOutput:
@@ -314,6 +319,8 @@ def parse_init(text: str) -> InitOutput:
     keys = [command.certificate_key for command in control_planes if command.certificate_key]
     if _UPLOADED_KEY.search(text):
         keys.insert(0, parse_upload_certs(text))
+    elif _NOT_UPLOADED in text:
+        keys.clear()
     version = _INIT_VERSION.search(text)
     kubeconfig = _KUBECONFIG.search(text)
     return InitOutput(
