@@ -151,7 +151,7 @@ class ActionModule(ActionBase):
         findings = preflight.check(intent, hosts)
         errors = [finding for finding in findings if finding.severity == "error"]
         warnings = [finding for finding in findings if finding.severity == "warning"]
-        for finding in warnings:
+        for finding in preflight.merged(warnings):
             display.warning(f"{finding} [{finding.rule}]")
         result.update(
             changed=False,
@@ -236,6 +236,7 @@ def looks_ours(name: str, intent: preflight.ClusterIntent) -> bool:
 
 def message(errors: Sequence[preflight.Finding]) -> str:
     """All errors as a numbered list, each with the id by which it may be ignored."""
-    count = f"{len(errors)} problem{'s' if len(errors) > 1 else ''}"
-    lines = [f"{number}. {finding} [{finding.rule}]" for number, finding in enumerate(errors, start=1)]
+    problems = preflight.merged(errors)
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    lines = [f"{number}. {finding} [{finding.rule}]" for number, finding in enumerate(problems, start=1)]
     return "\n".join([f"Preflight found {count}; nothing has been changed.", *lines])

@@ -16,7 +16,7 @@ import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 CONTROL_PLANE = "kube_control_plane"
@@ -1650,3 +1650,11 @@ def check(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> list[Finding]:
     ignored = {rule.id for rule in RULES if rule.id in cluster.ignore and not rule.fixed}
     found = [finding for rule in RULES if rule.id not in ignored for finding in rule.apply(cluster, hosts)]
     return sorted(found, key=lambda finding: finding.severity != "error")
+
+
+def merged(findings: Iterable[Finding]) -> list[Finding]:
+    """The same problem on many hosts as one finding, for people: machines from one image share their faults."""
+    alike: dict[Finding, list[str]] = {}
+    for finding in findings:
+        alike.setdefault(replace(finding, where=""), []).append(finding.where)
+    return [replace(finding, where=listing(places, 12)) for finding, places in alike.items()]
