@@ -132,7 +132,15 @@ def molecule(session: nox.Session) -> None:
     """All scenarios on the nodes of one lab; no warning of a deprecation is tolerated."""
     start = time.monotonic()
     command = ["molecule", "test", "--all", "--report", *session.posargs]
-    env = {**os.environ, "MOLECULE_GLOB": "molecule/*/molecule.yml"}
+    env = {
+        **os.environ,
+        "MOLECULE_GLOB": "molecule/*/molecule.yml",
+        # Borders break lines, and with them the words looked for below.
+        "MOLECULE_COMMAND_BORDERS": "false",
+        # create and destroy act on this machine: the inventory of the nodes is not there yet, or no more.
+        "MOLECULE_ANSIBLE_ARGS_STRICT_MODE": "1",
+        "KUBESTEAD_LAB_HOME": os.environ.get("KUBESTEAD_LAB_HOME", str(Path.home() / ".cache/kubestead-lab")),
+    }
     deprecated = []
     with subprocess.Popen(
         command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every molecule scenario must have: molecule passes a run whose pattern matches no host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+# Folders with the parts of one scenario; `shared` has no scenario, `default` makes and removes the nodes.
+SCENARIOS = sorted({path.parent for path in ROOT.glob("molecule/*/*.yml") if path.parent.name != "shared"})
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def sequence(scenario: Path) -> list[str]:
+    common = read(ROOT / ".config/molecule/config.yml")
+    own = read(scenario / "molecule.yml") or {}
+    return list((common["scenario"] | own.get("scenario", {}))["test_sequence"])
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.name)
+def test_scenario(scenario: Path) -> None:
+    assert (scenario / "molecule.yml").exists(), "without molecule.yml the scenario does not run"
+    actions = sequence(scenario)
+    if scenario.name == "default":
+        assert actions == ["create", "destroy"]
+        return
+    for action in actions:
+        if action not in ("syntax", "idempotence", "check"):
+            assert (scenario / f"{action}.yml").exists(), f"{action} has no playbook"
+    assert actions[-1] == "verify"
+    first = read(scenario / "verify.yml")[0]
+    assert first["ansible.builtin.import_playbook"] == "../shared/hosts.yml"
+    assert first["vars"]["verified_hosts"]
