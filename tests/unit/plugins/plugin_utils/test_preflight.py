@@ -691,6 +691,18 @@ def test_settings_of_wrong_types_do_not_stop_the_other_rules() -> None:
     assert "memory" in rules
 
 
+def test_one_problem_of_many_hosts_is_merged_for_people() -> None:
+    cluster = Cluster()
+    cluster.state("w1", memory_mib=1)
+    cluster.state("w2", memory_mib=1)
+    cluster.state("cp1", memory_mib=1)
+    assert [finding.where for finding in cluster.findings] == ["cp1", "w1", "w2"]
+    assert [str(finding).split(";")[0] for finding in preflight.merged(cluster.findings)] == [
+        "cp1: found 1 MiB of memory",
+        "w1 and w2: found 1 MiB of memory",
+    ]
+
+
 def test_a_long_list_of_hosts_is_cut() -> None:
     assert preflight.listing(range(9)) == "0, 1, 2, 3, 4 and 4 more"
     assert preflight.listing([]) == "none"
