@@ -15,6 +15,7 @@ from .base import Change, FindProgram, MachineError, Run, line_change, refuse, s
 
 # What a module that is built in without parameters is still seen by, where the kernel's own list is missing
 _TRACES = {"br_netfilter": "/proc/sys/net/bridge", "nf_conntrack": "/proc/sys/net/netfilter/nf_conntrack_max"}
+_FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d")
 
 
 def builtin_modules(text: str) -> list[str]:
@@ -160,9 +161,8 @@ def overriding(wanted: Mapping[str, str], later: Sequence[tuple[str, str]]) -> l
 
 def read_later(path: str) -> list[tuple[str, str]]:
     """Files that systemd-sysctl reads after the given one (sysctl.d(5): sorted by name, whatever their folder)."""
-    folders = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d")
     found: dict[str, str] = {}
-    for folder in folders:
+    for folder in _FOLDERS:
         if os.path.isdir(folder):
             for name in os.listdir(folder):
                 if name.endswith(".conf") and name > os.path.basename(path):
