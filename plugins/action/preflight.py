@@ -224,9 +224,19 @@ def build_report(
         undefined={item: why for item, why in values.undefined.items() if item in intent.specs},
         state=None if failed else state,
         unreachable=bool(read.get("unreachable")) or (lost and state is None and not failed),
-        failure=str(read.get("msg") or "no message") if failed else "",
+        failure=failure(read) if failed else "",
         read_at=(times["before"], times["after"]) if times else None,
         reachability=reachability,
+    )
+
+
+def failure(result: Mapping[str, Any]) -> str:
+    """Why a module failed. Where it did not even start, the last line that Python or the shell wrote is the reason."""
+    lines = str(result.get("module_stderr") or "").strip().splitlines()
+    return ": ".join(
+        filter(
+            None, (str(result.get("msg") or "").removeprefix("Task failed: ").rstrip("."), lines[-1] if lines else "")
+        )
     )
 
 

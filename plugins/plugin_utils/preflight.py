@@ -101,7 +101,7 @@ VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
 #: How Ansible and the shell say that a machine's Python is missing or too old for any module.
 NO_PYTHON = re.compile(
-    r"minimum of Python|SyntaxError|python version|python\S*: (command )?not found|No python interpreters found",
+    r"minimum of Python|SyntaxError|python version|module interpreter .* was not found|No python interpreters found",
     re.IGNORECASE,
 )
 
@@ -422,8 +422,8 @@ def check_unread(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterat
                 host.name,
                 f"no usable Python ({host.failure})",
                 "Python 3.9 or newer",
-                "install python3, or set ansible_python_interpreter; CentOS 7 (ended 2024-06-30) and EL 8 "
-                f"cannot offer it: use {OS_EXPECTED}",
+                "install python3 or set ansible_python_interpreter; CentOS 7 (ended 2024-06-30) has none that "
+                f"is new enough: use {OS_EXPECTED}",
             )
         else:
             yield error(

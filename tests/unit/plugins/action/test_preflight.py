@@ -240,6 +240,39 @@ def test_a_host_that_was_lost_before_the_task_is_unreachable() -> None:
     assert (lost.unreachable, outside.unreachable) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("result", "text", "old_python"),
+    [
+        ({"msg": "Task failed: Missing sudo password"}, "Missing sudo password", False),
+        (
+            # Python 2.7, as on CentOS 7
+            {
+                "msg": "Module result deserialization failed: No start of json char found",
+                "module_stderr": '  File "x.py", line 40\n    zip_data: str,\nSyntaxError: invalid syntax\n',
+            },
+            "Module result deserialization failed: No start of json char found: SyntaxError: invalid syntax",
+            True,
+        ),
+        (
+            {"msg": "The module interpreter '/usr/bin/python3' was not found.", "module_stderr": ""},
+            "The module interpreter '/usr/bin/python3' was not found",
+            True,
+        ),
+    ],
+)
+def test_why_a_machine_could_not_be_read(result: dict[str, Any], text: str, old_python: bool) -> None:
+    values = preflight.HostVariables({"ansible_host": "192.0.2.1"}, ())
+    intent = preflight.preflight.ClusterIntent()
+    report = preflight.build_report(
+        "w1", frozenset({"kube_node"}), values, {"failed": True, **result}, (), intent, True
+    )
+    assert report.failure == text
+    assert report.unreachable is False
+    (finding,) = preflight.preflight.check_unread(intent, [report])
+    assert text in finding.found
+    assert ("CentOS 7" in finding.remedy) is old_python
+
+
 def test_every_role_has_its_variables_known() -> None:
     root = preflight.variables.collection_root()
     specs = preflight.variables.argument_specs(root)
