@@ -98,8 +98,12 @@ CONTROLLER_ACTIONS = frozenset(
             ]
         ),
         "kubestead.cluster.cluster_view",
+        "kubestead.cluster.preflight",
+        "kubestead.cluster.summary",
     ]
 )
+# Actions that know beforehand what is to be done, and run a module only to change something.
+CHANGING_ACTIONS = frozenset(["kubestead.cluster.packages"])
 # Actions that run more than one module each time: both ask for the file's state first.
 EXECUTIONS = dict.fromkeys(add_internal_fqcns(["copy", "template"]), 2)
 
@@ -197,9 +201,11 @@ class Report:
         }
 
 
-def executions_of(action: str, attempts: int) -> int:
-    """Modules that `attempts` runs of an action start on a host."""
-    return 0 if action in CONTROLLER_ACTIONS else EXECUTIONS.get(action, 1) * attempts
+def executions_of(action: str, attempts: int, applied: bool) -> int:
+    """Modules that `attempts` runs of an action start on a host; `applied` tells whether one changed (or tried to)."""
+    if action in CONTROLLER_ACTIONS or (action in CHANGING_ACTIONS and not applied):
+        return 0
+    return EXECUTIONS.get(action, 1) * attempts
 
 
 def controller_cpu_seconds() -> float:
@@ -283,12 +289,13 @@ class CallbackModule(CallbackBase):
         )
 
     def _executed(self, result: Any) -> None:
-        """Count what this result ran. no_log leaves `attempts` in place."""
+        """Count what this result ran. no_log leaves what is read here in place."""
+        applied = (result.is_changed() or result.is_failed()) and not result.task_fields.get("check_mode")
         self._report.executed(
             host=result.host.get_name(),
             uuid=result.task._uuid,
             target=result.task_fields.get("delegate_to") or result.host.get_name(),
-            count=executions_of(_action(result), int(result.result.get("attempts", 1))),
+            count=executions_of(_action(result), int(result.result.get("attempts", 1)), applied),
             now=time.monotonic(),
         )
 

@@ -228,19 +228,22 @@ def test_plays_of_one_name_add_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "attempts", "expected"),
+    ("action", "attempts", "applied", "expected"),
     [
-        ("ansible.builtin.command", 1, 1),
-        ("ansible.builtin.command", 3, 3),
-        ("ansible.builtin.copy", 1, 2),
-        ("template", 2, 4),
-        ("debug", 1, 0),
-        ("ansible.legacy.set_fact", 1, 0),
-        ("kubernetes.core.k8s", 1, 1),
+        ("ansible.builtin.command", 1, True, 1),
+        ("ansible.builtin.command", 3, False, 3),
+        ("ansible.builtin.copy", 1, False, 2),
+        ("template", 2, True, 4),
+        ("debug", 1, False, 0),
+        ("ansible.legacy.set_fact", 1, True, 0),
+        ("kubernetes.core.k8s", 1, False, 1),
+        ("kubestead.cluster.packages", 1, False, 0),
+        ("kubestead.cluster.packages", 1, True, 1),
+        ("kubestead.cluster.preflight", 1, True, 0),
     ],
 )
-def test_executions_of(action: str, attempts: int, expected: int) -> None:
-    assert report.executions_of(action, attempts) == expected
+def test_executions_of(action: str, attempts: int, applied: bool, expected: int) -> None:
+    assert report.executions_of(action, attempts, applied) == expected
 
 
 def test_own_controller_actions_are_known() -> None:
