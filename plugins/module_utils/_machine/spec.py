@@ -164,7 +164,7 @@ def _check_kernel(params: Mapping[str, Any]) -> list[str]:
 
 def _check_unit(item: Mapping[str, Any]) -> list[str]:
     found = []
-    if not re.match(r"^[\w:@.\\-]+\.(service|socket|timer|path|mount|target|swap)$", item["name"]):
+    if not re.match(r"^[\w:@.\\][\w:@.\\-]*\.(service|socket|timer|path|mount|target|swap)$", item["name"]):
         found.append(f"units: {item['name']!r} needs its full name, such as haproxy.service")
     found += [
         f"units: {item['name']}: restart_on {path!r} has to be an absolute path"
