@@ -314,6 +314,8 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "w1", "on none of its interfaces (which have 10.90.0.21)", "of the machine itself", "set node_ip to one of these"),
     ("labels", "error", host("w1", labels={"-disk": "ssd"}),
      "w1 node_labels", "key '-disk'", "at most 63", "correct the key"),
+    ("labels", "error", host("w1", labels={7: "ssd"}),
+     "w1 node_labels", "key 7", "at most 63", "correct the key"),
     ("labels", "error", host("w1", labels={"Example.com/disk": "ssd"}),
      "w1 node_labels", "key 'Example.com/disk'", "DNS prefix", "correct the key"),
     ("labels", "error", host("w1", labels={"gpu": True}),
