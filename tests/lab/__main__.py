@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import artifacts, engine, images, nodes, packages, rootfs
-from .base import LabError, home, locked, say, timed, write_atomic
+from .base import LabError, home, say, timed, write_atomic
 from .versions import COMPONENTS, DEFAULT_VERSION, RELEASES
 
 FLANNEL_PARTS = ("flannel", "flannel-cni", "kubernetes-cni", "cri-tools")
@@ -43,7 +43,7 @@ def build(targets: Sequence[str]) -> None:
     engine.ensure({**engine.FOR_NODES, **engine.FOR_ARTIFACTS})
     if engine.find("go") is None:
         raise LabError("Go is not installed; Kubernetes needs a newer one than Debian's: https://go.dev/dl/")
-    with locked("build"), timed("build"):
+    with timed("build"):
         for target in targets or (DEFAULT_VERSION, "mirror", NODE_SYSTEMS[0]):
             if target in RELEASES:
                 build_release(target)

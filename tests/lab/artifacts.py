@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from .base import HERE, LabError, digest, home, run, timed
+from .base import HERE, LabError, digest, home, locked, run, timed
 from .versions import COMPONENTS, PAUSE, Component
 
 
@@ -42,8 +42,14 @@ def path(name: str) -> Path:
 def build(name: str) -> Path:
     """Build a component, unless it is there; returns the folder of its programs."""
     target = path(name)
-    if target.exists():
-        return target
+    if not target.exists():
+        with locked(f"build-{name}"):
+            if not target.exists():
+                _build(name, target)
+    return target
+
+
+def _build(name: str, target: Path) -> None:
     component = COMPONENTS[name]
     target.parent.mkdir(parents=True, exist_ok=True)
     environment = {
@@ -72,7 +78,6 @@ def build(name: str) -> Path:
     for old in target.parent.glob(f"{name}-{component.version}-*"):
         if old != target:
             shutil.rmtree(old)
-    return target
 
 
 def pause() -> Path:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from . import artifacts, rootfs
-from .base import LabError, digest, home, say, timed, write_atomic
+from .base import LabError, digest, home, locked, say, timed, write_atomic
 from .packages import architecture
 from .versions import BUSYBOX_IMAGE, COMPONENTS, FLANNEL_CNI_IMAGE, FLANNEL_IMAGE, NGINX_IMAGE, PAUSE, Release
 
@@ -286,7 +286,7 @@ def offer(images: Sequence[Image]) -> None:
     if not missing:
         return
     arch = architecture()
-    with timed(f"{len(missing)} images"), registry() as target:
+    with locked("mirror"), timed(f"{len(missing)} images"), registry() as target:
         for stamp, (image, key) in missing.items():
             say(f"  {image.name} {target.push(image, arch)}")
             write_atomic(stamp, key)

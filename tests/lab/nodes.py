@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import shutil
 import tarfile
 import tempfile
@@ -25,8 +26,17 @@ from .images import storage
 PREFIX = "kubestead-"
 FIRST_ADDRESS = {"kube_control_plane": ("cp", 11, 20), "kube_node": ("w", 21, 99)}
 ACTIONS = ("kill", "pause", "unpause", "start", "stop", "restart")
-# A machine gets the time that its services take to end before it is cut off.
-STOP_SECONDS = "20"
+# What systemd, containerd and the kubelet need, short of --privileged, which would give them this computer's devices;
+# CAP_SYS_RESOURCE is not to be had everywhere. /var is a volume because containerd's snapshots can't lie on the
+# engine's overlay. A machine that is stopped gets the time that its services take to end.
+NODE_FLAGS = shlex.split("""
+    --cap-add ALL --cap-drop SYS_RESOURCE --cgroupns private
+    --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined
+    --device /dev/kmsg --device /dev/fuse --device-cgroup-rule 'a *:* rwm'
+    --tmpfs /run:exec --tmpfs /tmp:exec --volume /var
+    --stop-signal SIGRTMIN+3 --stop-timeout 20
+    --entrypoint /usr/local/sbin/node-entry
+""")
 SSH_SECONDS = 60
 # The image's user for --user operator, and Debian's group of that name.
 OPERATOR_UID, OPERATOR_GID = 1000, 37
@@ -170,25 +180,21 @@ def image(name: str) -> str:
     return tag
 
 
+def _create(lab: Lab, name: str, address: str) -> list[str]:
+    """The start of a command that creates a container of a lab."""
+    return ["create", "--name", lab.container(name), "--hostname", name, "--network", lab.network, "--ip", address]
+
+
 def _create_mirror(lab: Lab) -> None:
     (home() / "mirror" / "files").mkdir(parents=True, exist_ok=True)
     storage().mkdir(parents=True, exist_ok=True)
     settings = home() / "mirror" / "registry.yml"
     write_atomic(settings, MIRROR_SETTINGS)
+    volumes = {storage(): "/srv/registry", home() / "mirror" / "files": "/srv/files", settings: "/etc/registry.yml"}
     engine.docker(
-        *(
-            "create",
-            "--init",
-            "--label",
-            f"{LABEL}={lab.name}",
-            "--name",
-            lab.container("mirror"),
-            "--hostname",
-            "mirror",
-        ),
-        *("--network", lab.network, "--ip", lab.mirror_address),
-        *("--volume", f"{storage()}:/srv/registry:ro", "--volume", f"{home() / 'mirror' / 'files'}:/srv/files:ro"),
-        *("--volume", f"{settings}:/etc/registry.yml:ro"),
+        *_create(lab, "mirror", lab.mirror_address),
+        "--init",
+        *(f"--volume={here}:{there}:ro" for here, there in volumes.items()),
         *(image("mirror"), "sh", "-c", MIRROR_COMMAND),
     )
 
@@ -226,24 +232,14 @@ def _first_files(lab: Lab, host_key: tuple[str, str]) -> bytes:
 
 
 def _create_node(lab: Lab, name: str, tag: str, files: bytes) -> None:
-    container = lab.container(name)
     engine.docker(
-        *("create", "--name", container, "--hostname", name),
-        *("--network", lab.network, "--ip", lab.nodes[name].address),
-        # What systemd, containerd and the kubelet need, short of --privileged, which would give them this computer's
-        # devices; CAP_SYS_RESOURCE is not to be had everywhere.
-        *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
-        *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
-        *("--security-opt", "systempaths=unconfined", "--cgroupns", "private"),
-        *("--device", "/dev/kmsg", "--device", "/dev/fuse", "--device-cgroup-rule", "a *:* rwm"),
-        *("--tmpfs", "/run:exec", "--tmpfs", "/tmp:exec"),
-        # containerd's snapshots can't lie on the engine's overlay.
-        *("--volume", "/var"),
-        *("--stop-signal", "SIGRTMIN+3", "--stop-timeout", STOP_SECONDS),
-        *("--env", f"LAB_RESOLVERS={' '.join(resolvers())}", "--env", f"LAB_GATEWAY={lab.gateway}"),
-        *("--entrypoint", "/usr/local/sbin/node-entry", tag),
+        *_create(lab, name, lab.nodes[name].address),
+        *NODE_FLAGS,
+        f"--env=LAB_RESOLVERS={' '.join(resolvers())}",
+        f"--env=LAB_GATEWAY={lab.gateway}",
+        tag,
     )
-    engine.docker("cp", "-", f"{container}:/", stdin=files)
+    engine.docker("cp", "-", f"{lab.container(name)}:/", stdin=files)
 
 
 def ssh_command(lab: Lab, name: str) -> list[str]:

@@ -17,7 +17,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from . import artifacts
-from .base import LabError, digest, home, run, timed
+from .base import LabError, digest, home, locked, run, timed
 from .versions import COMPONENTS, DEB_REVISION
 
 KEY_NAME = "kubestead lab"
@@ -173,14 +173,15 @@ def release(files: Mapping[str, bytes], now: datetime) -> str:
 def _gpg() -> Iterator[list[str]]:
     """The command of a GnuPG that has the lab's own key and leaves no agent behind."""
     folder = home() / "gnupg"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = ["gpg", "--homedir", str(folder), "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
-    try:
-        if not run([*command, "--list-secret-keys"]).stdout.strip():
-            run([*command, "--quick-generate-key", KEY_NAME, "ed25519", "sign", "never"])
-        yield command
-    finally:
-        run(["gpgconf", "--homedir", folder, "--kill", "gpg-agent"])
+    with locked("gnupg"):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            if not run([*command, "--list-secret-keys"]).stdout.strip():
+                run([*command, "--quick-generate-key", KEY_NAME, "ed25519", "sign", "never"])
+            yield command
+        finally:
+            run(["gpgconf", "--homedir", folder, "--kill", "gpg-agent"])
 
 
 def fingerprint() -> str:
@@ -211,7 +212,7 @@ def offer(folder: Path, packages: list[Package]) -> None:
     stamp = folder / f".{packages[0].filename}.{digest(*(repr(package) for package in packages))}"
     if stamp.exists():
         return
-    with timed(f"packages {', '.join(f'{package.name} {package.version}' for package in packages)}"):
+    with locked("mirror"), timed(f"packages {', '.join(f'{package.name} {package.version}' for package in packages)}"):
         for package in packages:
             build_package(package, folder)
         publish(folder)

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .base import digest, home, run, timed
+from .base import digest, home, locked, run, timed
 
 DEBIAN = "http://deb.debian.org"
 HOST_CERTIFICATES = Path("/usr/local/share/ca-certificates")
@@ -87,8 +87,14 @@ def path(name: str) -> Path:
 def build(name: str) -> Path:
     """Make the tar archive, unless it is there."""
     target = path(name)
-    if target.exists():
-        return target
+    if not target.exists():
+        with locked(f"build-{name}"):
+            if not target.exists():
+                _build(name, target)
+    return target
+
+
+def _build(name: str, target: Path) -> None:
     spec = ROOTFS[name]
     target.parent.mkdir(parents=True, exist_ok=True)
     hooks = list(spec.hooks)
@@ -108,4 +114,3 @@ def build(name: str) -> Path:
     for old in target.parent.glob(f"{name}-*.tar"):
         if old != target:
             old.unlink()
-    return target
