@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import traceback
 from collections.abc import Iterator, Sequence
@@ -86,12 +87,16 @@ def guard(module: Any) -> Iterator[None]:
     """Let a module fail with the message of any error that is raised inside, without secrets."""
     try:
         yield
-    except CommandError as error:
-        module.fail_json(msg=str(error), cmd=error.command, rc=error.rc, stdout=error.stdout, stderr=error.stderr)
     except Exception as error:
-        # A traceback on stderr could show a secret, so no error gets there.
         message = redact(str(error))
+        details: dict[str, Any] = {}
+        if isinstance(error, CommandError):
+            details = {"cmd": error.command, "rc": error.rc, "stdout": error.stdout, "stderr": error.stderr}
         # Errors of this collection and of the system explain themselves; of others the place in the code matters.
-        if isinstance(error, OSError) or type(error).__module__ != "builtins":
-            module.fail_json(msg=message)
-        module.fail_json(msg=f"unexpected {type(error).__name__}: {message}", exception=redact(traceback.format_exc()))
+        elif type(error).__module__ == "builtins" and not isinstance(error, OSError):
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            message = (
+                f"unexpected {type(error).__name__} in {os.path.basename(place.filename)}:{place.lineno}: {message}"
+            )
+        # Without a traceback of ours Ansible may show its own, secrets included.
+        module.fail_json(msg=message, exception=redact(traceback.format_exc()), **details)
