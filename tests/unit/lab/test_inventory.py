@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory that a lab writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.kubestead.cluster.tests.lab import inventory
+from ansible_collections.kubestead.cluster.tests.lab.nodes import Lab, Node
+
+
+@pytest.fixture(autouse=True)
+def lab_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBESTEAD_LAB_HOME", "/cache")
+
+
+def lab(**changes: Any) -> Lab:
+    settings: dict[str, Any] = {
+        "name": "demo",
+        "number": 7,
+        "os": "debian13",
+        "user": "root",
+        "internal": False,
+        "version": "1.36.3",
+        "source": "mirror",
+        "key_fingerprint": "AB" * 20,
+        "created": "2026-11-22T22:00:00+00:00",
+        "nodes": {
+            "cp1": Node("10.90.7.11", "kube_control_plane"),
+            "cp2": Node("10.90.7.12", "kube_control_plane"),
+            "w1": Node("10.90.7.21", "kube_node"),
+        },
+    }
+    return Lab(**{**settings, **changes})
+
+
+def read(which: Lab) -> Any:
+    return yaml.safe_load(inventory.render(which))
+
+
+def test_groups_hold_the_nodes_by_role() -> None:
+    text = read(lab())
+    assert text["kube_control_plane"]["hosts"] == {
+        "cp1": {"ansible_host": "10.90.7.11"},
+        "cp2": {"ansible_host": "10.90.7.12"},
+    }
+    assert text["kube_node"]["hosts"] == {"w1": {"ansible_host": "10.90.7.21"}}
+
+
+def test_what_is_written_is_what_was_meant() -> None:
+    assert read(lab()) == inventory.inventory(lab())
+
+
+def test_connection_stands_at_the_groups_and_not_at_all() -> None:
+    text = read(lab())
+    assert not [name for name in text["all"]["vars"] if name.startswith("ansible_")]
+    for group in ("kube_control_plane", "kube_node"):
+        assert text[group]["vars"]["ansible_ssh_private_key_file"] == "/cache/labs/demo/id_ed25519"
+        assert "StrictHostKeyChecking=yes" in text[group]["vars"]["ansible_ssh_common_args"]
+        assert "ansible_become" not in text[group]["vars"]
+
+
+def test_operator_becomes_root() -> None:
+    connection = read(lab(user="operator"))["kube_node"]["vars"]
+    assert (connection["ansible_user"], connection["ansible_become"]) == ("operator", True)
+
+
+def test_mirror_is_the_lab_s_own() -> None:
+    variables = read(lab())["all"]["vars"]
+    assert variables["cluster_mirror"] == "custom"
+    assert variables["cluster_mirror_overrides"] == {
+        "kubernetes_repository": "http://10.90.7.2:8081/deb/",
+        "kubernetes_key": "http://10.90.7.2:8081/deb/Release.key",
+        "kubernetes_key_fingerprints": ["AB" * 20],
+    }
+    assert variables["cluster_image_repository"] == "10.90.7.2:5000"
+
+
+def test_official_sites_need_no_address() -> None:
+    text = inventory.render(lab(source="official"))
+    assert yaml.safe_load(text)["all"]["vars"]["cluster_mirror"] == "official"
+    assert "10.90.7.2:" not in text
+
+
+def test_vip_only_with_more_than_one_control_plane() -> None:
+    assert read(lab())["all"]["vars"]["cluster_vip"] == "10.90.7.100"
+    single = lab(nodes={"cp1": Node("10.90.7.11", "kube_control_plane")})
+    assert "cluster_vip" not in read(single)["all"]["vars"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"version": "1.36", "number": 1, "flag": False, "nothing": None, "empty": {}, "none": []},
+        {"nested": {"memory.available": "0%", "10.0.0.1:5000": {"list": ["yes", "null", 'a "quoted" one']}}},
+        {"list": [{"name": "a", "value": "b"}]},
+    ],
+)
+def test_yaml_survives_reading(value: dict[str, Any]) -> None:
+    assert yaml.safe_load(inventory.to_yaml(value)) == value

@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Numbers, names and addresses of labs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ansible_collections.kubestead.cluster.tests.lab import nodes
+from ansible_collections.kubestead.cluster.tests.lab.base import LabError
+
+from .test_inventory import lab
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(("taken", "free"), [([], 0), ([0, 1, 3], 2), ([1, 2], 0)])
+def test_first_free_number(taken: list[int], free: int) -> None:
+    assert nodes.free_number(taken) == free
+
+
+def test_no_number_left() -> None:
+    with pytest.raises(LabError, match="take a lab down"):
+        nodes.free_number(range(256))
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "role"),
+    [
+        ("cp1", "10.90.7.11", "kube_control_plane"),
+        ("cp10", "10.90.7.20", "kube_control_plane"),
+        ("w1", "10.90.7.21", "kube_node"),
+        ("w79", "10.90.7.99", "kube_node"),
+    ],
+)
+def test_address_follows_from_the_name(name: str, address: str, role: str) -> None:
+    assert nodes.node_of(lab(), name) == nodes.Node(address, role)
+
+
+@pytest.mark.parametrize("name", ["cp0", "cp11", "w80", "node1", "cp", "w-1", "cp1x"])
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(LabError, match=name):
+        nodes.node_of(lab(), name)
+
+
+def test_lab_json_is_read_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBESTEAD_LAB_HOME", str(tmp_path))
+    written = lab()
+    written.save()
+    assert nodes.load("demo") == written
+    assert nodes.names() == ["demo"]
+
+
+def test_unknown_lab_names_the_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBESTEAD_LAB_HOME", str(tmp_path))
+    lab().save()
+    with pytest.raises(LabError, match="'other'; there are: demo"):
+        nodes.load("other")
