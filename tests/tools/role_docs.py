@@ -67,7 +67,7 @@ class UniqueLoader(yaml.SafeLoader):
     """A key that stands twice in a mapping is an error, not the last one's gain."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        keys = [self.construct_object(key, deep=deep) for key, _value in node.value]
         double = {key for key in keys if keys.count(key) > 1}
         if double:
             raise yaml.constructor.ConstructorError(None, None, f"twice: {sorted(double)}", node.start_mark)
