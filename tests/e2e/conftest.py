@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One cluster for most proofs: its fixtures are the steps of its life, each done once and in this order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab import nodes
+
+from .cluster import Cluster, Run, fresh
+from .sampling import Samples, sampled
+
+# Labels of the inventory, for the drift that changes them.
+LABELS = """\
+node_labels: {kubestead.test/rack: r1, kubestead.test/disk: ssd}
+"""
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Five bare machines; KUBESTEAD_E2E_LAB names a lab to use instead, which is not removed."""
+    name = os.environ.get("KUBESTEAD_E2E_LAB")
+    if name:
+        machines = Cluster(nodes.load(name))
+        add_labels(machines)
+        yield machines
+        return
+    with fresh("e2e", control_planes=3, workers=2) as machines:
+        add_labels(machines)
+        yield machines
+
+
+def add_labels(machines: Cluster) -> None:
+    """Give w2 labels, by a file beside the lab's inventory."""
+    folder = machines.lab.folder / "host_vars"
+    folder.mkdir(exist_ok=True)
+    (folder / "w2.yml").write_text(LABELS)
+
+
+@pytest.fixture(scope="session")
+def planned(cluster: Cluster) -> Run:
+    """The plan, made before anything else."""
+    return cluster.site("--check", "--diff")
+
+
+@pytest.fixture(scope="session")
+def built(cluster: Cluster, planned: Run) -> tuple[Run, Samples]:  # noqa: ARG001  the order matters
+    """The real run, as talkative as it gets, while all processes of all machines are watched."""
+    with sampled(cluster) as samples:
+        run = cluster.site("-vvv")
+    return run, samples
+
+
+@pytest.fixture(scope="session")
+def converged(cluster: Cluster, built: tuple[Run, Samples]) -> Cluster:
+    """The cluster, complete."""
+    built[0].succeeded()
+    return cluster
