@@ -5,44 +5,33 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import view
-
-
-def resolve(name: str) -> str:
-    """Return the address of a host: itself where it is one, else what the controller's resolver says."""
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        pass
-    try:
-        return str(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0])
-    except OSError as error:
-        raise AnsibleActionFail(
-            f"{name}: its address can't be found ({error}); set node_ip to the address the other nodes reach it at"
-        ) from error
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import HostVariables, evaluate_each, resolve
 
 
 class ActionModule(ActionBase):
-    """No connection is made: the inventory is all it reads."""
+    """No connection is made: the inventory is all it reads. What is wrong with it, preflight tells."""
 
     _requires_connection = False
     TRANSFERS_FILES = False
 
+    @classmethod
+    def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
+        evaluated = evaluate_each(value, templar) if name == "settings" else None
+        return super().finalize_task_arg(name, value, templar, context) if evaluated is None else evaluated
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result = super().run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         _validated, arguments = self.validate_argument_spec({"settings": {"type": "dict", "required": True}})
         hostvars = variables["hostvars"]
 
         def variable(host: str, name: str) -> Any:
-            return hostvars[host].get(name)
+            return HostVariables(hostvars.raw_get(host), [hostvars[host].__getitem__]).get(name)
 
         hosts = view.build_hosts(variables["groups"], variable, resolve)
         result.update(changed=False, view=view.build(arguments["settings"], hosts))

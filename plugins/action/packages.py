@@ -22,6 +22,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "conffiles": {"type": "str", "choices": ["keep", "replace"], "default": "keep"},
 }
 _REPOSITORY = "kubernetes"
+# What apt says, in every language, when a machine went down while dpkg was at work; and what it asks for.
+INTERRUPTED = "dpkg --configure -a"
+REPAIR = ("env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--force-confdef", "--force-confold", "--configure", "-a")
+DPKG_QUERY = ("dpkg-query", "--show", "--showformat=${Package} ${Version}\\n")
+RPM_QUERY = ("rpm", "--query", "--queryformat=%{NAME} %{VERSION}-%{RELEASE}\\n")
 
 
 def problems(names: Sequence[str]) -> list[str]:
@@ -98,19 +103,42 @@ class ActionModule(ActionBase):
             return result
         result["diff"] = listing(wanted, installed)
         if self._task.check_mode:
+            # What a later task of this run would find: the version that is asked for fits itself.
+            result["installed"] = {**installed, **dict(item.partition("=")[::2] for item in wanted)}
             return result
         debian = args["os_family"] == "debian"
-        answer = self._execute_module(
-            module_name="ansible.builtin.apt" if debian else "ansible.builtin.dnf",
-            module_args=apt_args(wanted, args["conffiles"]) if debian else dnf_args(wanted),
-            task_vars=task_vars,
-        )
+        answer = self._install(wanted, debian, args["conffiles"], task_vars)
         if answer.get("failed"):
             answer["msg"] = f"{', '.join(wanted)} can't be installed: {answer.get('msg')}"
-            return dict(answer)
+            return answer
         new = apt_versions(answer.get("stdout", "")) if debian else dnf_versions(answer.get("results", []))
+        untold = sorted({item.partition("=")[0] for item in wanted} - set(new))
+        if untold:
+            # Another run has installed them since the machine was read: one that was killed goes on there for a while.
+            query = self._command([*(DPKG_QUERY if debian else RPM_QUERY), *untold], task_vars)
+            new |= dict(line.split(" ", 1) for line in query.get("stdout", "").splitlines() if " " in line)
         result["installed"] = {**installed, **new}
         return result
+
+    def _install(
+        self, names: Sequence[str], debian: bool, conffiles: str, task_vars: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """Runs the package manager, after a repair where it asks for one."""
+        module = "ansible.builtin.apt" if debian else "ansible.builtin.dnf"
+        module_args = apt_args(names, conffiles) if debian else dnf_args(names)
+        answer: dict[str, Any] = self._execute_module(module_name=module, module_args=module_args, task_vars=task_vars)
+        if answer.get("failed") and INTERRUPTED in str(answer.get("msg")):
+            # Not beforehand: apt waits until another one has ended, and only then tells what has been interrupted.
+            answer = self._command(REPAIR, task_vars)
+            if not answer.get("failed"):
+                answer = self._execute_module(module_name=module, module_args=module_args, task_vars=task_vars)
+        return dict(answer)
+
+    def _command(self, argv: Sequence[str], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        answer: dict[str, Any] = self._execute_module(
+            module_name="ansible.builtin.command", module_args={"argv": list(argv)}, task_vars=task_vars
+        )
+        return answer
 
 
 def apt_args(names: Sequence[str], conffiles: str) -> dict[str, Any]:

@@ -5,17 +5,22 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, variables
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import (
+    UNDEFINED,
+    HostVariables,
+    evaluate_each,
+    mapping,
+    resolve,
+    sequence,
+)
 
 display = Display()
 
@@ -40,76 +45,6 @@ ARGUMENTS: dict[str, Any] = {
     "required": {"type": "list", "elements": "str", "default": []},
 }
 
-#: Settings that could not be evaluated travel under this key from the evaluation of the arguments to the rules.
-UNDEFINED = "__undefined"
-
-
-def resolve(name: str) -> str:
-    """The address of a host: itself where it is one, '' when the controller's resolver does not know it."""
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        pass
-    try:
-        return str(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0])
-    except OSError:
-        return ""
-
-
-def reason(error: BaseException) -> str:
-    """The first line of an error: the others show the file, which the variable's name stands for here."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
-
-
-def has_template(value: object) -> bool:
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    if isinstance(value, Mapping):
-        return any(has_template(item) for pair in value.items() for item in pair)
-    return isinstance(value, Sequence) and any(has_template(item) for item in value)
-
-
-def mapping(value: object) -> Mapping[Any, Any]:
-    """A value where a dictionary belongs; what else stands there is rule variable-type's."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def sequence(value: object) -> Sequence[Any]:
-    """The same for a list."""
-    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
-
-
-class HostVariables:
-    """A host's variables. Only those that are looked at and hold a template are evaluated, once; failures are kept."""
-
-    def __init__(self, raw: Mapping[str, Any], evaluate: Sequence[Callable[[str], Any]]) -> None:
-        self.raw = raw
-        self.evaluate = evaluate
-        self.known: dict[str, Any] = {}
-        self.undefined: dict[str, str] = {}
-
-    def get(self, name: str) -> Any:
-        if name not in self.known:
-            value = self.raw.get(name)
-            self.known[name] = self.evaluated(name) if has_template(value) else value
-        return self.known[name]
-
-    def evaluated(self, name: str) -> Any:
-        reasons: list[str] = []
-        for evaluate in self.evaluate:
-            try:
-                return evaluate(name)
-            except AnsibleError as error:
-                reasons.append(reason(error))
-        self.undefined[name] = reasons[0]
-        return None
-
-    def text(self, name: str) -> str:
-        value = self.get(name)
-        return "" if value is None else str(value)
-
-
 class ActionModule(ActionBase):
     """No connection is made: what the machines are was read before."""
 
@@ -118,18 +53,8 @@ class ActionModule(ActionBase):
 
     @classmethod
     def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
-        """Evaluate each setting by itself, so that an undefined one becomes a finding beside the others."""
-        container = templar.resolve_to_container(value) if name == "settings" else None
-        if not isinstance(container, Mapping):
-            return super().finalize_task_arg(name, value, templar, context)
-        settings: dict[str, Any] = {}
-        undefined: dict[str, str] = {}
-        for key in container:
-            try:
-                settings[key] = templar.template(container[key])
-            except AnsibleError as error:
-                undefined[f"cluster_{key}"] = reason(error)
-        return {**settings, UNDEFINED: undefined}
+        evaluated = evaluate_each(value, templar) if name == "settings" else None
+        return super().finalize_task_arg(name, value, templar, context) if evaluated is None else evaluated
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)

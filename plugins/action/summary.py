@@ -77,7 +77,9 @@ class ActionModule(ActionBase):
         control_planes = [name for name, host in hosts.items() if host["control_plane"]]
         problem = vip_problem(arguments["vip"], holders, set(control_planes) <= set(seen))
         display.display(table([COLUMNS, *rows(arguments["nodes"], holders)]))
-        display.display(f"\nThe API is at {arguments['server']}. To use it:\n  export KUBECONFIG={arguments['kubeconfig']}")
+        display.display(
+            f"\nThe API is at {arguments['server']}. To use it:\n  export KUBECONFIG={arguments['kubeconfig']}"
+        )
         result.update(changed=False, vip_holders=holders)
         if problem:
             result.update(failed=True, msg=problem)

@@ -32,7 +32,9 @@ def core_api(module: AnsibleModule) -> Iterator[Any]:
     try:
         yield client.CoreV1Api(config.new_client_from_config(config_file=kubeconfig))
     except ConfigException as error:
-        module.fail_json(msg=f"{kubeconfig}: {error}; expected the kubeconfig of a cluster that this user may administer")
+        module.fail_json(
+            msg=f"{kubeconfig}: {error}; expected the kubeconfig of a cluster that this user may administer"
+        )
     except ApiException as error:
         module.fail_json(msg=f"the API refused: {error.status} {error.reason}: {error.body}")
     except HTTPError as error:

@@ -200,9 +200,7 @@ def api_is_ready(address: str = "127.0.0.1", port: int = 6443, timeout: float = 
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     host = f"[{address}]" if ":" in address else address
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     try:
         with opener.open(f"https://{host}:{port}/readyz", timeout=timeout) as response:
             return bool(response.status == 200)

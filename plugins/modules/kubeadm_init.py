@@ -193,7 +193,9 @@ def plan(member: _membership.Member) -> Plan:
         return Plan(run=False)
     if member.state == "member":
         raise Refused(f"found a worker of the cluster at {member.server}, expected a bare machine; reset it first")
-    raise Refused(f"found traces of an unknown installation ({', '.join(member.leftovers)}), expected a bare machine; reset it first")
+    raise Refused(
+        f"found traces of an unknown installation ({', '.join(member.leftovers)}), expected a bare machine; reset it first"
+    )
 
 
 def build_documents(params: dict[str, Any], token: str, certificate_key: str, finish: bool) -> list[dict[str, Any]]:

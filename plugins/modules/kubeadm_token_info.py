@@ -56,7 +56,12 @@ def main() -> None:
     with guard(module):
         output = Runner(module)(["kubeadm", "token", "list", "-o", "json", "--kubeconfig", kubeadm.ADMIN_CONF]).stdout
         tokens = [
-            {"id": token.token_id, "expires": token.expires, "usages": list(token.usages), "description": token.description}
+            {
+                "id": token.token_id,
+                "expires": token.expires,
+                "usages": list(token.usages),
+                "description": token.description,
+            }
             for token in parse_token_list(output)
         ]
         module.exit_json(changed=False, tokens=tokens)

@@ -139,8 +139,7 @@ def holds(table: str, address: str) -> bool:
     """Tell whether /proc/net/fib_trie has the address as local to this host."""
     lines = table.splitlines()
     return any(
-        line.strip() == f"|-- {address}" and "/32 host LOCAL" in following
-        for line, following in zip(lines, lines[1:])
+        line.strip() == f"|-- {address}" and "/32 host LOCAL" in following for line, following in zip(lines, lines[1:])
     )
 
 

@@ -30,7 +30,9 @@ def toml_value(value: Any) -> str:
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
     if isinstance(value, bool | int | float | str):
         return json.dumps(value, ensure_ascii=False)
-    raise AnsibleFilterError(f"containerd's configuration: {value!r} can't be written as TOML; use text, a number or a list")
+    raise AnsibleFilterError(
+        f"containerd's configuration: {value!r} can't be written as TOML; use text, a number or a list"
+    )
 
 
 def toml_key(key: str) -> str:

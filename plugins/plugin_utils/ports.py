@@ -34,18 +34,18 @@ def node_ports(hosts: Mapping[str, Mapping[str, Any]], name: str, api_port: int)
 
 
 def probe_targets(
-    hosts: Mapping[str, Mapping[str, Any]], name: str, others: Collection[str], bare: Collection[str], api_port: int
+    hosts: Mapping[str, Mapping[str, Any]], name: str, bare: Collection[str], healthy: Collection[str], api_port: int
 ) -> list[dict[str, Any]]:
     """Return what one host must reach: the API on control planes, and from a control plane every kubelet and etcd.
 
-    Only a bare machine listens with an echo, so UDP is tried only there. Between two members nothing is tried: what
-    they need of each other works, or the cluster would not.
+    Something listens on bare machines (node_probe, which echoes UDP) and on healthy control planes. Between two
+    members nothing is tried: what they need of each other works, or the cluster would not.
     """
     own = hosts[name]
     targets = []
-    for other in others:
+    for other in [*bare, *(healthy if name in bare else ())]:
         host = hosts[other]
-        if other == name or (name not in bare and other not in bare):
+        if other == name:
             continue
         ports = [udp(VXLAN)] if other in bare else []
         if host["control_plane"]:

@@ -48,7 +48,7 @@ def minor_version(version: str) -> str:
 
 def image_repository(settings: Mapping[str, Any]) -> str:
     """Return where kubeadm's images come from."""
-    return str(settings["image_repository"] or IMAGE_REPOSITORIES.get(settings["mirror"], ""))
+    return str(settings.get("image_repository") or IMAGE_REPOSITORIES.get(settings.get("mirror", ""), ""))
 
 
 def kubernetes_source(settings: Mapping[str, Any], package_format: str) -> dict[str, Any]:
@@ -118,7 +118,9 @@ def package_sources(os: Mapping[str, str], settings: Mapping[str, Any], docker: 
             files += apt_files("docker", docker_source(settings, os), os["codename"], "stable")
         return files
     # Upstream's own advice: `dnf upgrade` must not move a node's kubelet, so the repository excludes its packages.
-    files = dnf_files("kubernetes", kubernetes_source(settings, "rpm"), "kubelet kubeadm kubectl cri-tools kubernetes-cni")
+    files = dnf_files(
+        "kubernetes", kubernetes_source(settings, "rpm"), "kubelet kubeadm kubectl cri-tools kubernetes-cni"
+    )
     if docker:
         files += dnf_files("docker", docker_source(settings, os))
     return files

@@ -9,10 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import mapping, sequence
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import image_repository, minor_version
 
 CONTROL_PLANE_GROUP = "kube_control_plane"
 NODE_GROUP = "kube_node"
+# For a setting that can't be evaluated, which preflight reports.
+ENDPOINT_PORT = 8443
+API_PORT = 6443
+
 
 @dataclass(frozen=True)
 class Host:
@@ -26,6 +31,11 @@ class Host:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     taints: list[Mapping[str, str]] = field(default_factory=list)
+
+
+def texts(value: object) -> dict[str, str]:
+    """Return a dictionary of texts: Kubernetes knows no other values in labels and annotations."""
+    return {str(key): str(item) for key, item in mapping(value).items()}
 
 
 def build_hosts(
@@ -48,21 +58,21 @@ def build_hosts(
             node_name=str(variable(name, "node_name") or name).lower(),
             control_plane=name in control_planes,
             worker=name in workers,
-            labels={str(key): str(value) for key, value in (variable(name, "node_labels") or {}).items()},
-            annotations={str(key): str(value) for key, value in (variable(name, "node_annotations") or {}).items()},
-            taints=list(variable(name, "node_taints") or []),
+            labels=texts(variable(name, "node_labels")),
+            annotations=texts(variable(name, "node_annotations")),
+            taints=list(sequence(variable(name, "node_taints"))),
         )
     return hosts
 
 
 def endpoint(settings: Mapping[str, Any], hosts: Mapping[str, Host]) -> str:
     """Return host:port under which the API is reached: what the user says, else the VIP, else the only control plane."""
-    if settings["endpoint"]:
+    if settings.get("endpoint"):
         return str(settings["endpoint"])
-    if settings["vip"]:
-        return join_address(settings["vip"], settings["endpoint_port"])
+    if settings.get("vip"):
+        return join_address(settings["vip"], settings.get("endpoint_port", ENDPOINT_PORT))
     first = next((host for host in hosts.values() if host.control_plane), None)
-    return join_address(first.ip, settings["api_port"]) if first else ""
+    return join_address(first.ip, settings.get("api_port", API_PORT)) if first else ""
 
 
 def join_address(host: str, port: int) -> str:
@@ -89,8 +99,10 @@ def build(settings: Mapping[str, Any], hosts: Mapping[str, Host]) -> dict[str, A
     return {
         "endpoint": address,
         "endpoint_host": endpoint_host,
-        "endpoint_port": int(endpoint_port or 0),
-        "minor": minor_version(settings["version"]),
+        "endpoint_port": int(endpoint_port) if endpoint_port.isdigit() else 0,
+        "vip": str(settings.get("vip") or ""),
+        "api_port": settings.get("api_port", API_PORT),
+        "minor": minor_version(settings.get("version", "")),
         "image_repository": image_repository(settings),
         "hosts": {
             name: {
@@ -105,5 +117,5 @@ def build(settings: Mapping[str, Any], hosts: Mapping[str, Host]) -> dict[str, A
             for name, host in hosts.items()
         },
         "control_planes": [name for name, host in hosts.items() if host.control_plane],
-        "hosts_block": hosts_block(hosts, settings["vip"], endpoint_host),
+        "hosts_block": hosts_block(hosts, str(settings.get("vip") or ""), endpoint_host),
     }
