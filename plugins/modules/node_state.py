@@ -75,7 +75,6 @@ state:
     cgroup_version: 2
     cpus: 2
     default_route: {gateway: 10.90.0.1, interface: eth0}
-    dpkg_interrupted: false
     filesystems:
       /: {free_mib: 74210, total_mib: 257806}
       /var/lib/containerd: {free_mib: 74210, total_mib: 257806}
@@ -210,7 +209,6 @@ def read_state(run: Runner, params: dict[str, Any]) -> dict[str, Any]:
         "selinux": machine.read_selinux(),
         "firewall": running_firewall(),
         "packages": packages,
-        "dpkg_interrupted": any(name.isdigit() for name in list_folder("/var/lib/dpkg/updates")),
         "kube": {name: upstream_version(packages.get(name)) for name in KUBE_PACKAGES},
         "runtime": {
             "containerd": upstream_version(packages.get("containerd") or packages.get("containerd.io")),
@@ -218,11 +216,6 @@ def read_state(run: Runner, params: dict[str, Any]) -> dict[str, Any]:
         },
         "member": asdict(read_member(api_port=params["api_port"])),
     }
-
-
-def list_folder(path: str) -> list[str]:
-    """Return the names in a folder, none where there is no such folder."""
-    return os.listdir(path) if os.path.isdir(path) else []
 
 
 def main() -> None:

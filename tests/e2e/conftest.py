@@ -45,7 +45,7 @@ def add_labels(machines: Cluster) -> None:
 @pytest.fixture(scope="session")
 def planned(cluster: Cluster) -> Run:
     """The plan, made before anything else."""
-    return cluster.site("--check", "--diff")
+    return cluster.site("--check", "--diff").succeeded()
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ def test_dnf_versions() -> None:
     assert packages.dnf_versions(results) == {"kubelet": "1.36.3-150500.1.1", "iproute-tc": "6.2.0-5.el9"}
 
 
-def run(answer: dict[str, Any] | None = None, check: bool = False, **args: Any) -> tuple[dict[str, Any], MagicMock]:
+def run(*answers: dict[str, Any], check: bool = False, **args: Any) -> tuple[dict[str, Any], MagicMock]:
     loader = DataLoader()
     action = ActionModule(
         task=MagicMock(args=args, async_val=0, check_mode=check, diff=True),
@@ -70,7 +70,7 @@ def run(answer: dict[str, Any] | None = None, check: bool = False, **args: Any) 
         templar=Templar(loader=loader),
         shared_loader_obj=None,
     )
-    execute = MagicMock(return_value=answer)
+    execute = MagicMock(side_effect=answers)
     action._execute_module = execute
     return action.run(task_vars={}), execute
 
@@ -100,6 +100,7 @@ def test_apt() -> None:
     assert "allow_downgrade" not in args
     assert result["changed"]
     assert result["installed"] == {**INSTALLED, "kubelet": "1.36.3-1.1", "keepalived": "1:2.3.3-1"}
+    answer = {"changed": True, "stdout": "Setting up a (1) ...\n"}
     execute = run(answer, names=["a"], installed={}, os_family="debian", conffiles="replace")[1]
     assert execute.call_args.kwargs["module_args"]["dpkg_options"] == "force-confnew"
 
@@ -111,6 +112,44 @@ def test_dnf() -> None:
     args = execute.call_args.kwargs["module_args"]
     assert (args["name"], args["disable_excludes"]) == (["kubelet-1.36.3-*"], "kubernetes")
     assert result["installed"] == {"kubelet": "1.36.3-150500.1.1"}
+
+
+INTERRUPTED = {
+    "failed": True,
+    "msg": "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem. ",
+}
+
+
+def test_an_interrupted_dpkg_is_completed_first() -> None:
+    done = {"changed": True, "stdout": "Setting up haproxy (3.0.11-1) ...\n"}
+    result, execute = run(INTERRUPTED, {"rc": 0}, done, names=["haproxy"], installed={}, os_family="debian")
+    modules = [call.kwargs["module_name"] for call in execute.call_args_list]
+    assert modules == ["ansible.builtin.apt", "ansible.builtin.command", "ansible.builtin.apt"]
+    repair = execute.call_args_list[1].kwargs["module_args"]["argv"]
+    assert repair[-2:] == ["--configure", "-a"]
+    assert "--force-confold" in repair
+    assert result["installed"] == {"haproxy": "3.0.11-1"}
+
+
+def test_a_dpkg_that_can_not_be_completed() -> None:
+    broken = {"failed": True, "msg": "non-zero return code"}
+    result, execute = run(INTERRUPTED, broken, names=["haproxy"], installed={}, os_family="debian")
+    assert execute.call_count == 2
+    assert result["msg"] == "haproxy can't be installed: non-zero return code"
+
+
+@pytest.mark.parametrize(
+    ("family", "answer", "tool"),
+    [("debian", {"changed": False, "stdout": ""}, "dpkg-query"), ("redhat", {"changed": False, "results": []}, "rpm")],
+)
+def test_what_another_run_has_installed_meanwhile(family: str, answer: dict[str, Any], tool: str) -> None:
+    query = {"stdout": "containerd 1.7.24~ds1-6+b4\npackage runc is not installed\nhaproxy 3.0.11-1"}
+    result, execute = run(answer, query, names=["haproxy=3.*", "containerd"], installed={}, os_family=family)
+    argv = execute.call_args.kwargs["module_args"]["argv"]
+    assert argv[0] == tool
+    assert argv[-2:] == ["containerd", "haproxy"]
+    assert result["installed"]["containerd"] == "1.7.24~ds1-6+b4"
+    assert result["installed"]["haproxy"] == "3.0.11-1"
 
 
 def test_a_failure_names_the_packages() -> None:
