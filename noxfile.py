@@ -80,6 +80,8 @@ def lint(session: nox.Session) -> None:
     steps.run("ansible-lint", "ansible-lint", "--offline", "--strict")
     steps.run("role documentation", "python", "-m", "tests.tools.role_docs", "--check")
     steps.run("action groups", "python", "-m", "tests.tools.action_groups", "--check")
+    plugin_docs = ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--skip-rstcheck"]
+    steps.run("plugin documentation", *plugin_docs, str(BUILD / "collections" / COLLECTION))
     steps.run("changelog", "antsibull-changelog", "lint")
     steps.run("licenses", "reuse", "lint", "--quiet")
     steps.finish()
@@ -153,6 +155,8 @@ def molecule(session: nox.Session) -> None:
                 deprecated.append(line.strip())
     session.log(f"molecule: {time.monotonic() - start:.1f} s")
     if run.returncode:
+        # molecule itself leaves the nodes of a failed create.
+        session.run("python", "-m", "tests.lab", "down", "molecule")
         session.error(f"molecule ended with {run.returncode}")
     if deprecated:
         session.error(f"deprecated features in use: {deprecated}")
