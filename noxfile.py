@@ -35,7 +35,7 @@ import ensurepip
 ensurepip.bootstrap()
 """
 
-TYPED = ["noxfile.py", "tests/lab", "tests/bench", "tests/tools"]
+TYPED = ["noxfile.py", "tests/lab", "tests/bench", "tests/e2e", "tests/tools"]
 
 
 class Steps:
@@ -133,7 +133,7 @@ def provide_get_pip() -> None:
 def molecule(session: nox.Session) -> None:
     """All scenarios on the nodes of one lab; no warning of a deprecation is tolerated."""
     start = time.monotonic()
-    command = ["molecule", "test", "--all", "--report", *session.posargs]
+    command = ["molecule", "test", "--report", *(session.posargs or ["--all"])]
     env = {
         **os.environ,
         "MOLECULE_GLOB": "molecule/*/molecule.yml",
@@ -160,6 +160,33 @@ def molecule(session: nox.Session) -> None:
         session.error(f"molecule ended with {run.returncode}")
     if deprecated:
         session.error(f"deprecated features in use: {deprecated}")
+
+
+@nox.session
+def full(session: nox.Session) -> None:
+    """What takes too long for every change: whole clusters made, broken and repaired."""
+    session.run("python", "-m", "pytest", "tests/e2e", *session.posargs)
+
+
+# The life of one cluster: planned, made while it is watched, unchanged, drifted, and at last broken.
+E2E = ["tests/e2e/test_plan.py", "tests/e2e/test_secrets.py", "tests/e2e/test_failover.py", "tests/e2e/test_interrupt.py"]
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Whole clusters on the nodes of a lab, as far as there is time for in every change."""
+    run_e2e(session, "not full")
+
+
+@nox.session
+def e2e_full(session: nox.Session) -> None:
+    """Whole clusters on the nodes of a lab, all of it."""
+    run_e2e(session, "full or not full")
+
+
+def run_e2e(session: nox.Session, marker: str) -> None:
+    # -s: what was measured is shown as it comes.
+    session.run("python", "-m", "pytest", "-s", "-v", "--durations=0", "-m", marker, *E2E, *session.posargs)
 
 
 @nox.session
