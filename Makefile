@@ -22,10 +22,10 @@ export PYTHONPATH := $(COLLECTIONS)
 LAB_FILES := $(KUBESTEAD_LAB_HOME)/labs/$(LAB)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-down test test-full bench lint unit sanity molecule docs build clean
+.PHONY: help venv demo demo-down test test-full bench lint unit sanity molecule e2e e2e_full docs build clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  %-46s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9_ -]+:.*## / { printf "  %-60s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(STAMP) $(CHECKOUT) ## Create $(VENV) with everything that development needs
 
@@ -46,16 +46,16 @@ demo: venv ## Bring up five machines and make a cluster of them
 demo-down: venv ## Remove what demo made
 	$(PY) -m tests.lab down $(LAB)
 
-test: venv ## Everything that CI runs: lint, unit, sanity, molecule
-	$(NOX) lint unit sanity molecule
+test: venv ## Everything that CI runs: lint, unit, sanity, molecule, e2e
+	$(NOX) lint unit sanity molecule e2e
 
 test-full: venv ## test and the slow ones
-	$(NOX) lint unit sanity molecule full
+	$(NOX) lint unit sanity molecule e2e_full
 
 bench: venv ## Speed against the hand-written parallel shell, into build/bench.json
-	$(PY) -m tests.bench
+	$(PY) -m tests.bench $(BENCH)
 
-lint unit sanity molecule docs build: venv ## The single steps
+lint unit sanity molecule e2e e2e_full docs build: venv ## The single steps
 	$(NOX) $@
 
 clean: ## Remove what the targets above left in the checkout

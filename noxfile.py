@@ -162,14 +162,13 @@ def molecule(session: nox.Session) -> None:
         session.error(f"deprecated features in use: {deprecated}")
 
 
-@nox.session
-def full(session: nox.Session) -> None:
-    """What takes too long for every change: whole clusters made, broken and repaired."""
-    session.run("python", "-m", "pytest", "tests/e2e", *session.posargs)
-
-
 # The life of one cluster: planned, made while it is watched, unchanged, drifted, and at last broken.
-E2E = ["tests/e2e/test_plan.py", "tests/e2e/test_secrets.py", "tests/e2e/test_failover.py", "tests/e2e/test_interrupt.py"]
+E2E = [
+    "tests/e2e/test_plan.py",
+    "tests/e2e/test_secrets.py",
+    "tests/e2e/test_failover.py",
+    "tests/e2e/test_interrupt.py",
+]
 
 
 @nox.session
