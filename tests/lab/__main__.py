@@ -12,48 +12,57 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
-from . import artifacts, engine, images, nodes, packages, rootfs
+from . import artifacts, engine, images, nodes, offline, packages, rootfs
 from .base import LabError, home, say, timed, write_atomic
-from .versions import COMPONENTS, DEFAULT_VERSION, RELEASES
+from .lab import load, names
+from .versions import COMPONENTS, DEFAULT_VERSION, NODE_SYSTEMS, RELEASES
 
-FLANNEL_PARTS = ("flannel", "flannel-cni", "kubernetes-cni", "cri-tools")
-NODE_SYSTEMS = ("debian13", "debian12")
-
-
-def files() -> Path:
-    """What the mirror's file server serves."""
-    return home() / "mirror" / "files"
+PARTS = ("flannel", "flannel-cni", "kubernetes-cni", "cri-tools")
 
 
-def build_release(version: str) -> None:
-    """Everything that a cluster of this version is made of, in the mirror."""
+def build_release(version: str, system: str) -> None:
+    """Everything that a cluster of this version on this system is made of, in the mirror."""
     release = RELEASES[version]
-    for component in (release.kubernetes, release.etcd, release.coredns, *FLANNEL_PARTS):
+    for component in (release.kubernetes, release.etcd, release.coredns, *PARTS):
         artifacts.build(component)
+    wanted = packages.of_kubernetes(release.kubernetes)
+    if system == "debian12":
+        artifacts.build("containerd")
+        artifacts.build("runc")
+        wanted += packages.of_containerd()
+    packages.offer(packages.files() / NODE_SYSTEMS[system], wanted)
     manifest = artifacts.path("flannel") / "kube-flannel.yml"
-    write_atomic(files() / "flannel" / manifest.name, manifest.read_text())
-    packages.offer(files() / "deb", packages.of_kubernetes(release.kubernetes))
+    write_atomic(packages.files() / "flannel" / manifest.name, manifest.read_text())
     images.offer(images.of_release(release))
+
+
+def prepare(version: str, system: str) -> None:
+    """All artifacts of a lab. Root file systems wait for the network and dpkg while Go uses the processors."""
+    engine.ensure({**engine.FOR_NODES, **engine.FOR_ARTIFACTS})
+    if engine.find("go") is None:
+        raise LabError("Go is not installed; Kubernetes needs a newer one than Debian's: https://go.dev/dl/")
+    with timed("build"), ThreadPoolExecutor(max_workers=1) as beside:
+        systems = [beside.submit(rootfs.build, name) for name in (system, "mirror", "base", "smoke")]
+        build_release(version, system)
+        for made in systems:
+            made.result()
 
 
 def build(targets: Sequence[str]) -> None:
     """Make what is named, or what an ordinary lab needs."""
-    engine.ensure({**engine.FOR_NODES, **engine.FOR_ARTIFACTS})
-    if engine.find("go") is None:
-        raise LabError("Go is not installed; Kubernetes needs a newer one than Debian's: https://go.dev/dl/")
-    with timed("build"):
-        for target in targets or (DEFAULT_VERSION, "mirror", NODE_SYSTEMS[0]):
-            if target in RELEASES:
-                build_release(target)
-            elif target in rootfs.ROOTFS:
-                rootfs.build(target)
-            elif target in COMPONENTS:
-                print(artifacts.build(target))
-            else:
-                known = ", ".join([*RELEASES, *rootfs.ROOTFS, *COMPONENTS])
-                raise LabError(f"nothing is called {target!r} here; there are: {known}")
+    for target in targets or (DEFAULT_VERSION,):
+        if target in RELEASES:
+            prepare(target, next(iter(NODE_SYSTEMS)))
+        elif target in NODE_SYSTEMS:
+            prepare(DEFAULT_VERSION, target)
+        elif target in COMPONENTS:
+            print(artifacts.build(target))
+        else:
+            raise LabError(
+                f"nothing is called {target!r}; there are: {', '.join([*RELEASES, *NODE_SYSTEMS, *COMPONENTS])}"
+            )
 
 
 def up(arguments: argparse.Namespace) -> None:
@@ -64,7 +73,9 @@ def up(arguments: argparse.Namespace) -> None:
     if arguments.source == "mirror":
         if arguments.version not in RELEASES:
             raise LabError(f"the mirror can't have {arguments.version}; it can have: {', '.join(RELEASES)}")
-        build([arguments.version, "mirror", arguments.os])
+        prepare(arguments.version, arguments.os)
+    if arguments.internal:
+        offline.build(arguments.os)
     wanted = [f"cp{number + 1}" for number in range(arguments.control_planes)]
     wanted += [f"w{number + 1}" for number in range(arguments.workers)]
     lab = nodes.up(
@@ -83,20 +94,20 @@ def down(arguments: argparse.Namespace) -> None:
     """Remove labs, and with --engine what the lab started for itself."""
     if not arguments.name and not arguments.all and not arguments.engine:
         raise LabError("which lab? Name it, or say --all")
-    wanted = nodes.names() if arguments.all else [arguments.name] if arguments.name else []
+    wanted = names() if arguments.all else [arguments.name] if arguments.name else []
     if wanted:
         engine.start()
     for name in wanted:
         nodes.down(name)
     if arguments.engine:
-        if nodes.names():
-            raise LabError(f"the engine still runs the labs {', '.join(nodes.names())}: say --all too")
+        if names():
+            raise LabError(f"the engine still runs the labs {', '.join(names())}: say --all too")
         engine.stop()
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run a command on a node, with this terminal's input and output."""
-    lab = nodes.load(arguments.name)
+    lab = load(arguments.name)
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     command = ["docker", "exec", "--interactive", *terminal, lab.container(arguments.node), *arguments.command]
     return subprocess.run(command, check=False).returncode
@@ -113,13 +124,13 @@ def doctor() -> None:
     say(f"container engine: {'answers' if engine.answers() else 'does not answer; up starts one as root'}")
     status = os.statvfs(home().parent if not home().exists() else home())
     say(f"home: {home()}, {status.f_bavail * status.f_frsize >> 30} GiB free")
-    say(f"labs: {', '.join(nodes.names()) or 'none'}")
+    say(f"labs: {', '.join(names()) or 'none'}")
 
 
 def inventory(arguments: argparse.Namespace) -> None:
     """Write a lab's inventory again."""
-    lab = nodes.load(arguments.name)
-    lab.save()
+    lab = load(arguments.name)
+    nodes.save(lab)
     print(lab.folder / "hosts.yml")
 
 
@@ -136,7 +147,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("name")
     command.add_argument("--control-planes", type=int, default=3)
     command.add_argument("--workers", type=int, default=2)
-    command.add_argument("--os", choices=NODE_SYSTEMS, default=NODE_SYSTEMS[0])
+    command.add_argument("--os", choices=list(NODE_SYSTEMS), default=next(iter(NODE_SYSTEMS)))
     command.add_argument("--user", choices=("root", "operator"), default="root", help="whom Ansible logs in as")
     command.add_argument("--internal", action="store_true", help="a network without a way out")
     command.add_argument("--version", default=DEFAULT_VERSION, help="of Kubernetes")
@@ -152,11 +163,11 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("add", help="more nodes: cp4 is a control plane, w3 a worker")
     command.add_argument("name")
     command.add_argument("node", nargs="+")
-    command.set_defaults(function=lambda given: nodes.add(nodes.load(given.name), given.node))
+    command.set_defaults(function=lambda given: nodes.add(load(given.name), given.node))
 
     command = commands.add_parser("show", help="all about a lab, as JSON")
     command.add_argument("name")
-    command.set_defaults(function=lambda given: print(json.dumps(nodes.show(nodes.load(given.name)), indent=2)))
+    command.set_defaults(function=lambda given: print(json.dumps(nodes.show(load(given.name)), indent=2)))
 
     command = commands.add_parser("inventory", help="write a lab's hosts.yml again; prints its path")
     command.add_argument("name")
@@ -166,7 +177,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("name")
     command.add_argument("action", choices=nodes.ACTIONS)
     command.add_argument("node")
-    command.set_defaults(function=lambda given: nodes.act(nodes.load(given.name), given.action, given.node))
+    command.set_defaults(function=lambda given: nodes.act(load(given.name), given.action, given.node))
 
     command = commands.add_parser("exec", help="run a command on a node: exec NAME NODE -- COMMAND")
     command.add_argument("name")

@@ -7,21 +7,42 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 from .base import HERE, LabError, digest, home, locked, run, timed
-from .versions import COMPONENTS, PAUSE, Component
+from .versions import COMPONENTS, Component
 
-
-def linker_flags(variables: Mapping[str, str]) -> str:
-    """Strip debug information and set the version variables of a program."""
-    return " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in variables.items())])
+OUT = "@OUT@"
 
 
 def source(component: Component) -> Path:
     """The committed folder that pins a component."""
     return HERE / "components" / component.folder
+
+
+def commands(component: Component) -> list[list[str]]:
+    """The Go commands that build a component into the folder that OUT stands for."""
+    variables = [f"-X {name}={value}" for name, value in component.variables.items()]
+    linking = ["-s", "-w", *variables, *(["-extldflags -static"] if component.static else [])]
+    start = [
+        "go",
+        "build",
+        *(["-tags", ",".join(component.tags)] if component.tags else []),
+        "-ldflags",
+        " ".join(linking),
+    ]
+    # Go names a program after its package's folder: one command builds all whose name agrees, the rest are named.
+    alike = [package for program, package in component.programs.items() if package.endswith(f"/{program}")]
+    other = {program: package for program, package in component.programs.items() if package not in alike}
+    return [
+        *([[*start, "-o", f"{OUT}/", *alike]] if alike else []),
+        *([*start, "-o", f"{OUT}/{program}", package] for program, package in other.items()),
+    ]
+
+
+def environment(component: Component) -> dict[str, str]:
+    """What the Go commands are run with: nothing but what go.mod and go.sum pin."""
+    return {"GOFLAGS": "-mod=readonly -buildvcs=false -trimpath", "CGO_ENABLED": "1" if component.cgo else "0"}
 
 
 def key(component: Component) -> str:
@@ -30,7 +51,8 @@ def key(component: Component) -> str:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     if not files:
         raise LabError(f"{folder} is empty: the component's go.mod and go.sum belong there")
-    return digest(repr(component), *(part for path in files for part in (path.name, path.read_bytes())))
+    way = (component.version, commands(component), environment(component), component.documents)
+    return digest(repr(way), *(part for path in files for part in (path.name, path.read_bytes())))
 
 
 def path(name: str) -> Path:
@@ -52,27 +74,17 @@ def build(name: str) -> Path:
 def _build(name: str, target: Path) -> None:
     component = COMPONENTS[name]
     target.parent.mkdir(parents=True, exist_ok=True)
-    environment = {
-        "GOFLAGS": "-mod=readonly -buildvcs=false -trimpath",
-        "CGO_ENABLED": "1" if component.cgo else "0",
-    }
 
-    def go(*arguments: str | Path) -> str:
-        return run(["go", *arguments], cwd=source(component), env=environment).stdout.strip()
+    def go(command: list[str]) -> str:
+        return run(command, cwd=source(component), env=environment(component)).stdout.strip()
 
-    flags = linker_flags(component.variables)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as folder, timed(f"{name} {component.version}"):
         unfinished = Path(folder) / "out"
         unfinished.mkdir()
-        # Go names a program after its package's folder, so one call builds all whose name agrees; the rest one by one.
-        alike = [package for program, package in component.programs.items() if package.endswith(f"/{program}")]
-        if alike:
-            go("build", "-ldflags", flags, "-o", f"{unfinished}/", *alike)
-        for program, package in component.programs.items():
-            if package not in alike:
-                go("build", "-ldflags", flags, "-o", unfinished / program, package)
+        for command in commands(component):
+            go([word.replace(OUT, str(unfinished)) for word in command])
         for document in component.documents:
-            module = Path(go("list", "-m", "-f", "{{.Dir}}", component.module))
+            module = Path(go(["go", "list", "-m", "-f", "{{.Dir}}", component.module]))
             shutil.copyfile(module / document, unfinished / Path(document).name)
         unfinished.rename(target)
     for old in target.parent.glob(f"{name}-{component.version}-*"):
@@ -83,7 +95,7 @@ def _build(name: str, target: Path) -> None:
 def pause() -> Path:
     """The program of the pause image: static C."""
     code = HERE / "components" / "pause" / "pause.c"
-    target = home() / "bin" / f"pause-{PAUSE}-{digest(code.read_bytes())}" / "pause"
+    target = home() / "bin" / f"pause-{digest(code.read_bytes())}" / "pause"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(".pause")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from . import rootfs
 from .base import LabError, home, run, say, timed
 
 # Program -> Debian package. Go is not among them: Debian's is older than Kubernetes asks for.
@@ -135,6 +136,11 @@ def stop() -> None:
     raise LabError(f"the container engine (process {pid}) did not end in a minute")
 
 
-def have_image(name: str) -> bool:
-    """Whether the engine has an image."""
-    return bool(docker("image", "ls", "--quiet", name))
+def image(name: str) -> str:
+    """The engine's image of a root file system."""
+    tag = f"kubestead-lab/{name}:{rootfs.key(name)}"
+    if not docker("image", "ls", "--quiet", tag):
+        archive = rootfs.build(name)
+        with timed(f"image {tag}"):
+            docker("import", archive, tag)
+    return tag

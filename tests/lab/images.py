@@ -27,7 +27,7 @@ from typing import Any
 from . import artifacts, rootfs
 from .base import LabError, digest, home, locked, say, timed, write_atomic
 from .packages import architecture
-from .versions import BUSYBOX_IMAGE, COMPONENTS, FLANNEL_CNI_IMAGE, FLANNEL_IMAGE, NGINX_IMAGE, PAUSE, Release
+from .versions import BUSYBOX_IMAGE, COMPONENTS, FLANNEL_CNI_IMAGE, FLANNEL_IMAGE, NGINX_IMAGE, Release
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -115,7 +115,7 @@ def of_release(release: Release) -> list[Image]:
             {"/coredns": artifacts.path(release.coredns) / "coredns"},
             ("/coredns",),
         ),
-        Image(f"pause:{PAUSE}", {"/pause": artifacts.pause()}, ("/pause",)),
+        Image(f"pause:{release.pause_tag}", {"/pause": artifacts.pause()}, ("/pause",)),
         Image(
             FLANNEL_IMAGE,
             {

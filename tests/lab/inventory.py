@@ -9,10 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .versions import FLANNEL_CNI_IMAGE, FLANNEL_IMAGE
+from .versions import FLANNEL_CNI_IMAGE, FLANNEL_IMAGE, NGINX_IMAGE, NODE_SYSTEMS
 
 if TYPE_CHECKING:
-    from .nodes import Lab
+    from .lab import Lab
 
 HEAD = "# Written by `python3 -m tests.lab`: changes are lost.\n"
 
@@ -51,18 +51,20 @@ def mirror(lab: Lab) -> dict[str, Any]:
     """Where packages and images come from: the lab's mirror, or the official sites by saying nothing."""
     if lab.source == "official":
         return {"cluster_mirror": "official"}
-    files, registry = f"http://{lab.mirror_address}:8081", f"{lab.mirror_address}:5000"
+    repository = f"http://{lab.mirror_address}:8081/{NODE_SYSTEMS[lab.os]}"
+    registry = f"{lab.mirror_address}:5000"
     return {
         "cluster_mirror": "custom",
         "cluster_mirror_overrides": {
-            "kubernetes_repository": f"{files}/deb/",
-            "kubernetes_key": f"{files}/deb/Release.key",
+            "kubernetes_repository": f"{repository}/",
+            "kubernetes_key": f"{repository}/Release.key",
             "kubernetes_key_fingerprints": [lab.key_fingerprint],
         },
         "cluster_image_repository": registry,
         "containerd_registries": {registry: {"server": f"http://{registry}"}},
         "network_flannel_image": f"{registry}/{FLANNEL_IMAGE}",
         "network_flannel_cni_image": f"{registry}/{FLANNEL_CNI_IMAGE}",
+        "smoke_image": f"{registry}/{NGINX_IMAGE}",
     }
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, kubestead contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Labs: a network, its mirror and its nodes, side by side with other labs."""
+"""Labs made of containers: a network, its mirror and its nodes, side by side with other labs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import engine, inventory, packages, rootfs
+from . import engine, inventory, offline, packages
 from .base import HERE, LabError, home, locked, run, say, timed, write_atomic
 from .images import storage
+from .lab import Lab, free_number, load, names, node_of
 
-PREFIX = "kubestead-"
-FIRST_ADDRESS = {"kube_control_plane": ("cp", 11, 20), "kube_node": ("w", 21, 99)}
 ACTIONS = ("kill", "pause", "unpause", "start", "stop", "restart")
 # What systemd, containerd and the kubelet need, short of --privileged, which would give them this computer's devices;
 # CAP_SYS_RESOURCE is not to be had everywhere. /var is a volume because containerd's snapshots can't lie on the
@@ -52,100 +51,10 @@ http: {addr: ":5000"}
 MIRROR_COMMAND = "docker-registry serve /etc/registry.yml & exec python3 -m http.server --directory /srv/files 8081"
 
 
-@dataclass(frozen=True)
-class Node:
-    """One machine."""
-
-    address: str
-    role: str
-
-
-@dataclass
-class Lab:
-    """What a lab is made of; kept in its lab.json."""
-
-    name: str
-    number: int
-    os: str
-    user: str
-    internal: bool
-    version: str
-    source: str
-    key_fingerprint: str
-    created: str
-    nodes: dict[str, Node] = field(default_factory=dict)
-
-    @property
-    def folder(self) -> Path:
-        """Where its files are."""
-        return home() / "labs" / self.name
-
-    @property
-    def network(self) -> str:
-        """The name of its network in the engine."""
-        return f"{PREFIX}{self.name}"
-
-    def address(self, last: int) -> str:
-        """An address of its network."""
-        return f"10.90.{self.number}.{last}"
-
-    @property
-    def gateway(self) -> str:
-        """The engine's own address."""
-        return self.address(1)
-
-    @property
-    def mirror_address(self) -> str:
-        """The address of packages and images."""
-        return self.address(2)
-
-    @property
-    def vip(self) -> str:
-        """The cluster's virtual address."""
-        return self.address(100)
-
-    def container(self, node: str) -> str:
-        """The name of a machine's container."""
-        return f"{PREFIX}{self.name}-{node}"
-
-    def save(self) -> None:
-        """Write lab.json and what follows from it."""
-        write_atomic(self.folder / "lab.json", json.dumps(asdict(self), indent=2) + "\n")
-        write_atomic(self.folder / "hosts.yml", inventory.render(self))
-
-
-def names() -> list[str]:
-    """All labs."""
-    return sorted(path.parent.name for path in (home() / "labs").glob("*/lab.json"))
-
-
-def load(name: str) -> Lab:
-    """A lab that is there."""
-    path = home() / "labs" / name / "lab.json"
-    try:
-        data: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise LabError(f"there is no lab {name!r}; there are: {', '.join(names()) or 'none'}") from None
-    nodes = {node: Node(**values) for node, values in data.pop("nodes").items()}
-    return Lab(**data, nodes=nodes)
-
-
-def free_number(taken: Iterable[int]) -> int:
-    """The first free number of a lab; its network is 10.90.<number>.0/24."""
-    used = set(taken)
-    for number in range(256):
-        if number not in used:
-            return number
-    raise LabError("all networks 10.90.0.0/24 to 10.90.255.0/24 are taken: take a lab down")
-
-
-def node_of(lab: Lab, name: str) -> Node:
-    """The role and address that follow from a node's name: cp1.. are .11.., w1.. are .21.. ."""
-    for role, (prefix, first, last) in FIRST_ADDRESS.items():
-        number = name.removeprefix(prefix)
-        if name.startswith(prefix) and number.isdigit() and 1 <= int(number) <= last - first + 1:
-            return Node(lab.address(first + int(number) - 1), role)
-    raise LabError(f"{name!r} can't be a node's name: cp1 to cp10 are control planes, w1 to w79 workers")
+def save(lab: Lab) -> None:
+    """Write lab.json and the inventory that follows from it."""
+    write_atomic(lab.folder / "lab.json", json.dumps(asdict(lab), indent=2) + "\n")
+    write_atomic(lab.folder / "hosts.yml", inventory.render(lab))
 
 
 def resolvers() -> list[str]:
@@ -170,16 +79,6 @@ def _engine_numbers() -> set[int]:
     return {int(subnet.split(".")[2]) for subnet in subnets.split() if subnet.startswith("10.90.")}
 
 
-def image(name: str) -> str:
-    """The engine's image of a root file system."""
-    tag = f"kubestead-lab/{name}:{rootfs.key(name)}"
-    if not engine.have_image(tag):
-        archive = rootfs.build(name)
-        with timed(f"image {tag}"):
-            engine.docker("import", archive, tag)
-    return tag
-
-
 def _create(lab: Lab, name: str, address: str) -> list[str]:
     """The start of a command that creates a container of a lab."""
     return ["create", "--name", lab.container(name), "--hostname", name, "--network", lab.network, "--ip", address]
@@ -195,7 +94,7 @@ def _create_mirror(lab: Lab) -> None:
         *_create(lab, "mirror", lab.mirror_address),
         "--init",
         *(f"--volume={here}:{there}:ro" for here, there in volumes.items()),
-        *(image("mirror"), "sh", "-c", MIRROR_COMMAND),
+        *(engine.image("mirror"), "sh", "-c", MIRROR_COMMAND),
     )
 
 
@@ -226,6 +125,9 @@ def _first_files(lab: Lab, host_key: tuple[str, str]) -> bytes:
         put("etc/ssh/ssh_host_ed25519_key.pub", host_key[1], 0o644)
         if lab.user != "root":
             put("etc/ssh/sshd_config.d/root.conf", "PermitRootLogin no\n", 0o644)
+        if lab.internal:
+            for path, text in offline.sources(lab.os, lab.mirror_address).items():
+                put(path, text, 0o644)
         put(f"{user_home}/.ssh", None, 0o700, user)
         put(f"{user_home}/.ssh/authorized_keys", (lab.folder / "id_ed25519.pub").read_text(), 0o600, user)
     return stream.getvalue()
@@ -284,7 +186,7 @@ def _create_network(lab: Lab) -> None:
 
 
 def _create_nodes(lab: Lab, new: Sequence[str]) -> None:
-    tag = image(lab.os)
+    tag = engine.image(lab.os)
     keys = {name: _key_pair(f"root@{name}") for name in new}
     known_hosts = lab.folder / "known_hosts"
     known = dict(line.split(" ", 1) for line in known_hosts.read_text().splitlines()) if known_hosts.exists() else {}
@@ -341,7 +243,7 @@ def _new(lab_name: str, nodes: Iterable[str], settings: dict[str, Any]) -> Lab:
         private, public = _key_pair(f"lab {lab_name}")
         write_atomic(lab.folder / "id_ed25519", private, 0o600)
         write_atomic(lab.folder / "id_ed25519.pub", public)
-        lab.save()
+        save(lab)
     return lab
 
 
@@ -351,7 +253,7 @@ def add(lab: Lab, new: Sequence[str]) -> None:
         if name in lab.nodes:
             raise LabError(f"lab {lab.name!r} has a node {name!r} already")
         lab.nodes[name] = node_of(lab, name)
-    lab.save()
+    save(lab)
     _start(lab)
 
 

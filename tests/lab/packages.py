@@ -11,7 +11,7 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -22,6 +22,9 @@ from .versions import COMPONENTS, DEB_REVISION
 
 KEY_NAME = "kubestead lab"
 KEY_FILE = "Release.key"
+
+# The same content makes the same package: nodes that use the repository meanwhile see no change.
+EPOCH = "1767225600"
 
 KUBELET_SERVICE = """\
 [Unit]
@@ -87,9 +90,32 @@ class Package:
         return "".join(f"{name}: {value}\n" for name, value in fields.items() if value)
 
 
+def files() -> Path:
+    """What the mirror's file server serves."""
+    return home() / "mirror" / "files"
+
+
 def architecture() -> str:
     """This computer's, by Debian's name."""
     return run(["dpkg", "--print-architecture"]).stdout.strip()
+
+
+def of_component(name: str, folder: str = "/usr/bin") -> Package:
+    """A package of all programs of a component."""
+    component, programs = COMPONENTS[name], artifacts.path(name)
+    contents: dict[str, Path | str] = {f"{folder}/{program}": programs / program for program in component.programs}
+    return Package(name, f"{component.version.removeprefix('v')}-{DEB_REVISION}", architecture(), contents)
+
+
+def of_containerd() -> list[Package]:
+    """containerd and runc for distributions whose own are too old, by Debian's names."""
+    unit = (artifacts.path("containerd") / "containerd.service").read_text()
+    containerd = of_component("containerd")
+    contents = {
+        **containerd.contents,
+        "/usr/lib/systemd/system/containerd.service": unit.replace("/usr/local/bin/", "/usr/bin/"),
+    }
+    return [replace(containerd, contents=contents, depends="runc"), of_component("runc")]
 
 
 def of_kubernetes(component: str) -> list[Package]:
@@ -97,12 +123,6 @@ def of_kubernetes(component: str) -> list[Package]:
     programs = artifacts.path(component)
     version = f"{COMPONENTS[component].version.removeprefix('v')}-{DEB_REVISION}"
     arch = architecture()
-
-    def other(name: str) -> Package:
-        folder = artifacts.path(name)
-        target = "/opt/cni/bin" if name == "kubernetes-cni" else "/usr/bin"
-        contents: dict[str, Path | str] = {f"{target}/{path.name}": path for path in sorted(folder.iterdir())}
-        return Package(name, f"{COMPONENTS[name].version.removeprefix('v')}-{DEB_REVISION}", arch, contents)
 
     return [
         Package(
@@ -126,8 +146,8 @@ def of_kubernetes(component: str) -> list[Package]:
             "iptables (>= 1.4.21), kubernetes-cni (>= 1.2.0), iproute2, mount, util-linux",
         ),
         Package("kubectl", version, arch, {"/usr/bin/kubectl": programs / "kubectl"}),
-        other("cri-tools"),
-        other("kubernetes-cni"),
+        of_component("cri-tools"),
+        of_component("kubernetes-cni", "/opt/cni/bin"),
     ]
 
 
@@ -147,7 +167,7 @@ def build_package(package: Package, folder: Path) -> None:
         (tree / "DEBIAN" / "control").write_text(package.control())
         run(["chmod", "-R", "u=rwX,go=rX", tree])
         made = Path(name) / package.filename
-        run(["dpkg-deb", "-Znone", "--root-owner-group", "--build", tree, made])
+        run(["dpkg-deb", "-Znone", "--root-owner-group", "--build", tree, made], env={"SOURCE_DATE_EPOCH": EPOCH})
         made.rename(folder / package.filename)
 
 
@@ -194,16 +214,22 @@ def fingerprint() -> str:
 
 
 def publish(folder: Path) -> None:
-    """(Re)write the index of a repository and sign it."""
+    """(Re)write the index of a repository and sign it; nodes may be reading it meanwhile."""
     packages = index(folder).encode()
     files = {"Packages": packages, "Packages.gz": gzip.compress(packages, mtime=0)}
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-    (folder / "Release").write_text(release(files, datetime.now(UTC)))
-    with _gpg() as gpg:
-        run([*gpg, "--yes", "--clearsign", "--output", folder / "InRelease", folder / "Release"])
-        run([*gpg, "--yes", "--armor", "--detach-sign", "--output", folder / "Release.gpg", folder / "Release"])
-        run([*gpg, "--yes", "--armor", "--export", "--output", folder / KEY_FILE])
+    if all((folder / name).exists() and (folder / name).read_bytes() == data for name, data in files.items()):
+        return
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as name, _gpg() as gpg:
+        new = Path(name)
+        for file, data in files.items():
+            (new / file).write_bytes(data)
+        (new / "Release").write_text(release(files, datetime.now(UTC)))
+        run([*gpg, "--clearsign", "--output", new / "InRelease", new / "Release"])
+        run([*gpg, "--armor", "--detach-sign", "--output", new / "Release.gpg", new / "Release"])
+        run([*gpg, "--armor", "--export", "--output", new / KEY_FILE])
+        for path in new.iterdir():
+            path.chmod(0o644)
+            path.replace(folder / path.name)
 
 
 def offer(folder: Path, packages: list[Package]) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 DEFAULT_VERSION = "1.36.3"
-PAUSE = "3.10.2"
 DEB_REVISION = "1.1"
 
 
@@ -17,7 +16,8 @@ DEB_REVISION = "1.1"
 class Component:
     """Programs built from one Go module: ``folder`` holds its go.mod, ``programs`` maps file name to package.
 
-    ``documents`` are files of the module's own folder that are kept beside the programs.
+    ``documents`` are files of the module's own folder that are kept beside the programs; ``static`` programs are C in
+    part and carry their C libraries with them, because nodes have others than this computer.
     """
 
     folder: str
@@ -26,17 +26,20 @@ class Component:
     programs: Mapping[str, str]
     variables: Mapping[str, str] = field(default_factory=dict)
     cgo: bool = False
+    static: bool = False
+    tags: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Release:
-    """What one version of Kubernetes is run with; ``etcd_tag`` and ``coredns`` are what its kubeadm asks for."""
+    """What one version of Kubernetes is run with; the tags are those that its kubeadm asks for."""
 
     kubernetes: str
     etcd: str
     etcd_tag: str
     coredns: str
+    pause_tag: str
 
 
 def _kubernetes(version: str, *programs: str) -> Component:
@@ -84,6 +87,8 @@ _CNI_PLUGINS = {
     **{name: f"{_CNI}/plugins/meta/{name}" for name in ("bandwidth", "firewall", "portmap", "sbr", "tuning", "vrf")},
 }
 _FLANNEL = "github.com/flannel-io/flannel"
+_CONTAINERD = "github.com/containerd/containerd/v2"
+_RUNC = "github.com/opencontainers/runc"
 
 COMPONENTS: dict[str, Component] = {
     "kubernetes-1.36": _kubernetes("1.36.3", *_CLIENTS, *_SERVERS),
@@ -93,7 +98,10 @@ COMPONENTS: dict[str, Component] = {
     "kubeadm-1.34": _kubernetes("1.34.4", "kubeadm"),
     "kubeadm-1.37": _kubernetes("1.37.2", "kubeadm"),
     "etcd-3.6": _etcd("3.6.16"),
+    "etcd-3.7": _etcd("3.7.3"),
+    "coredns-v1.13.1": _coredns("v1.13.1"),
     "coredns-v1.14.2": _coredns("v1.14.2"),
+    "coredns-v1.14.6": _coredns("v1.14.6"),
     "flannel": Component(
         "flannel",
         _FLANNEL,
@@ -115,9 +123,23 @@ COMPONENTS: dict[str, Component] = {
         {"crictl": "sigs.k8s.io/cri-tools/cmd/crictl"},
         {"sigs.k8s.io/cri-tools/pkg/version.Version": "1.36.0"},
     ),
+    # For nodes whose distribution's own are too old.
+    "containerd": Component(
+        "containerd",
+        _CONTAINERD,
+        "v2.3.7",
+        {program: f"{_CONTAINERD}/cmd/{program}" for program in ("containerd", "containerd-shim-runc-v2", "ctr")},
+        {f"{_CONTAINERD}/version.Version": "2.3.7"},
+        documents=("containerd.service",),
+    ),
+    "runc": Component(
+        "runc", _RUNC, "v1.4.3", {"runc": _RUNC}, cgo=True, static=True, tags=("seccomp", "netgo", "osusergo")
+    ),
 }
 RELEASES: dict[str, Release] = {
-    "1.36.3": Release("kubernetes-1.36", "etcd-3.6", "3.6.8-0", "coredns-v1.14.2"),
+    "1.35.4": Release("kubernetes-1.35", "etcd-3.6", "3.6.6-0", "coredns-v1.13.1", "3.10.1"),
+    "1.36.3": Release("kubernetes-1.36", "etcd-3.6", "3.6.8-0", "coredns-v1.14.2", "3.10.2"),
+    "1.37.2": Release("kubernetes-1.37", "etcd-3.7", "3.7.0-0", "coredns-v1.14.6", "3.10.2"),
 }
 
 FLANNEL_IMAGE = f"flannel-io/flannel:{COMPONENTS['flannel'].version}"
@@ -125,3 +147,7 @@ FLANNEL_CNI_IMAGE = "flannel-io/flannel-cni-plugin:v1.9.1-flannel3"
 # Named after what is inside; they are the lab's own.
 NGINX_IMAGE = "nginx:1.26"
 BUSYBOX_IMAGE = "busybox:1.37"
+
+# The systems of nodes, with the repository that has their packages of Kubernetes: Debian 12's own containerd is too
+# old, so its repository has one too.
+NODE_SYSTEMS = {"debian13": "deb", "debian12": "deb-debian12"}

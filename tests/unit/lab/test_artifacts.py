@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ansible_collections.kubestead.cluster.tests.lab import artifacts, images, packages, rootfs
-from ansible_collections.kubestead.cluster.tests.lab.versions import COMPONENTS, DEFAULT_VERSION, RELEASES
+from ansible_collections.kubestead.cluster.tests.lab.versions import COMPONENTS, DEFAULT_VERSION, RELEASES, Component
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,8 +38,20 @@ def test_releases_name_components() -> None:
         assert {release.etcd, release.coredns} <= COMPONENTS.keys()
 
 
-def test_linker_flags() -> None:
-    assert artifacts.linker_flags({"a/b.C": "v1"}) == "-s -w -X a/b.C=v1"
+def test_programs_are_named_as_the_table_says() -> None:
+    component = Component("f", "m", "v1", {"one": "m/cmd/one", "two": "m/cmd/two", "three": "m"}, {"m/v.V": "1"})
+    assert artifacts.commands(component) == [
+        ["go", "build", "-ldflags", "-s -w -X m/v.V=1", "-o", "@OUT@/", "m/cmd/one", "m/cmd/two"],
+        ["go", "build", "-ldflags", "-s -w -X m/v.V=1", "-o", "@OUT@/three", "m"],
+    ]
+
+
+def test_static_programs_with_tags() -> None:
+    component = Component("f", "m", "v1", {"one": "m"}, cgo=True, static=True, tags=("a", "b"))
+    assert artifacts.commands(component) == [
+        ["go", "build", "-tags", "a,b", "-ldflags", "-s -w -extldflags -static", "-o", "@OUT@/one", "m"]
+    ]
+    assert artifacts.environment(component)["CGO_ENABLED"] == "1"
 
 
 def test_control_file() -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ansible_collections.kubestead.cluster.tests.lab import inventory
-from ansible_collections.kubestead.cluster.tests.lab.nodes import Lab, Node
+from ansible_collections.kubestead.cluster.tests.lab.lab import Lab, Node
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +79,11 @@ def test_mirror_is_the_lab_s_own() -> None:
         "kubernetes_key_fingerprints": ["AB" * 20],
     }
     assert variables["cluster_image_repository"] == "10.90.7.2:5000"
+
+
+def test_debian_12_has_its_own_repository() -> None:
+    overrides = read(lab(os="debian12"))["all"]["vars"]["cluster_mirror_overrides"]
+    assert overrides["kubernetes_repository"] == "http://10.90.7.2:8081/deb-debian12/"
 
 
 def test_official_sites_need_no_address() -> None:

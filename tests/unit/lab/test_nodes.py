@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ansible_collections.kubestead.cluster.tests.lab import lab as labs
 from ansible_collections.kubestead.cluster.tests.lab import nodes
 from ansible_collections.kubestead.cluster.tests.lab.base import LabError
 
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(("taken", "free"), [([], 0), ([0, 1, 3], 2), ([1, 2], 0)])
 def test_first_free_number(taken: list[int], free: int) -> None:
-    assert nodes.free_number(taken) == free
+    assert labs.free_number(taken) == free
 
 
 def test_no_number_left() -> None:
     with pytest.raises(LabError, match="take a lab down"):
-        nodes.free_number(range(256))
+        labs.free_number(range(256))
 
 
 @pytest.mark.parametrize(
@@ -38,25 +39,25 @@ def test_no_number_left() -> None:
     ],
 )
 def test_address_follows_from_the_name(name: str, address: str, role: str) -> None:
-    assert nodes.node_of(lab(), name) == nodes.Node(address, role)
+    assert labs.node_of(lab(), name) == labs.Node(address, role)
 
 
 @pytest.mark.parametrize("name", ["cp0", "cp11", "w80", "node1", "cp", "w-1", "cp1x"])
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(LabError, match=name):
-        nodes.node_of(lab(), name)
+        labs.node_of(lab(), name)
 
 
 def test_lab_json_is_read_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBESTEAD_LAB_HOME", str(tmp_path))
     written = lab()
-    written.save()
-    assert nodes.load("demo") == written
-    assert nodes.names() == ["demo"]
+    nodes.save(written)
+    assert labs.load("demo") == written
+    assert labs.names() == ["demo"]
 
 
 def test_unknown_lab_names_the_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBESTEAD_LAB_HOME", str(tmp_path))
-    lab().save()
+    nodes.save(lab())
     with pytest.raises(LabError, match="'other'; there are: demo"):
-        nodes.load("other")
+        labs.load("other")

@@ -44,6 +44,8 @@ type DeleteRoutesRequest struct {
 	Routes       []*Route
 }
 
-func NewDescribeRouteTablesRequest() *DescribeRouteTablesRequest { return &DescribeRouteTablesRequest{} }
-func NewCreateRoutesRequest() *CreateRoutesRequest               { return &CreateRoutesRequest{} }
-func NewDeleteRoutesRequest() *DeleteRoutesRequest               { return &DeleteRoutesRequest{} }
+func NewDescribeRouteTablesRequest() *DescribeRouteTablesRequest {
+	return &DescribeRouteTablesRequest{}
+}
+func NewCreateRoutesRequest() *CreateRoutesRequest { return &CreateRoutesRequest{} }
+func NewDeleteRoutesRequest() *DeleteRoutesRequest { return &DeleteRoutesRequest{} }
