@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ def build_release(version: str, system: str) -> None:
         artifacts.build(component)
     wanted = packages.of_kubernetes(release.kubernetes)
     if system == "debian12":
+        engine.ensure(engine.FOR_RUNC)
         artifacts.build("containerd")
         artifacts.build("runc")
         wanted += packages.of_containerd()
@@ -191,7 +193,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Run one command."""
+    """Run one command; one that is ended cleans up as one that fails."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = parser().parse_args()
     try:
         return arguments.function(arguments) or 0

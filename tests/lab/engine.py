@@ -16,7 +16,7 @@ from pathlib import Path
 from . import rootfs
 from .base import LabError, home, run, say, timed
 
-# Program -> Debian package. Go is not among them: Debian's is older than Kubernetes asks for.
+# Program or file -> Debian package. Go is not among them: Debian's is older than Kubernetes asks for.
 FOR_NODES = {
     "docker": "docker.io",
     "mmdebstrap": "mmdebstrap",
@@ -28,7 +28,9 @@ FOR_ARTIFACTS = {
     "docker-registry": "docker-registry",
     "gpg": "gnupg",
     "gcc": "gcc",
+    "/usr/include/stdio.h": "libc6-dev",
 }
+FOR_RUNC = {"/usr/include/seccomp.h": "libseccomp-dev"}
 FOR_ENGINE = {"dockerd": "docker.io", "iptables": "iptables"}
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LISTS_OLD_AFTER = 24 * 3600
@@ -41,7 +43,11 @@ def find(program: str) -> str | None:
 
 def missing(programs: Mapping[str, str]) -> dict[str, str]:
     """The programs that are not here, with their packages."""
-    return {program: package for program, package in programs.items() if find(program) is None}
+    return {
+        program: package
+        for program, package in programs.items()
+        if not (Path(program).exists() if program.startswith("/") else find(program))
+    }
 
 
 def ensure(programs: Mapping[str, str]) -> None:
