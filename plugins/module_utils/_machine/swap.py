@@ -20,7 +20,7 @@ _VENDOR_UNITS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/l
 _SERVICES = ("zramswap.service", "zram-config.service", "dphys-swapfile.service")
 _ZRAM_GENERATOR = "zram-generator"
 _GENERATORS = ("/usr/local/lib/systemd/system-generators", "/usr/lib/systemd/system-generators")
-_COMMENT = "# swap is off for kubelet: "
+COMMENT = "# swap is off for kubelet: "
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def without_swap(fstab: str) -> str:
     for line in fstab.splitlines(keepends=True):
         fields = line.split()
         is_swap = len(fields) > 2 and not fields[0].startswith("#") and fields[2] == "swap"
-        lines.append(_COMMENT + line if is_swap else line)
+        lines.append(COMMENT + line if is_swap else line)
     return "".join(lines)
 
 
