@@ -50,9 +50,8 @@ class TestAgainstOpenssl:
         text = path.read_text()
         found = certificates.read_certificate(text)
         assert "notAfter=" + found.not_after.replace("T", " ") == not_after
-        assert f"subject=CN={found.common_name}" == subject
+        assert ",".join([f"subject=CN={found.common_name}", *(f"O={name}" for name in found.organizations)]) == subject
         assert found.public_key_hash == f"sha256:{key_hash}"
-        assert found.organizations == ()
         assert certificates.not_after(text) == found.not_after
         assert certificates.ca_cert_hash(text) == found.public_key_hash
 
@@ -148,6 +147,11 @@ class TestReadKubeconfig:
         assert found.server == "https://10.90.0.11:6443"
         assert found.user == "system:node:cp1"
         assert found.node_name == "cp1"
+
+    def test_kubelet_that_rotates_its_certificate(self) -> None:
+        found = certificates.read_kubeconfig(FIXTURES / "1.36.3_kubelet_rotated.conf")
+        assert found.server == "https://10.90.1.11:6443"
+        assert found.client_certificate_path == "/var/lib/kubelet/pki/kubelet-client-current.pem"
 
     def rotated(self, folder: Path, content: str | None) -> certificates.Kubeconfig:
         """As kubelet leaves it after its first rotation: the certificate is in a file of its own."""

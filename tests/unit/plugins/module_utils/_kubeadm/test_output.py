@@ -228,6 +228,17 @@ class TestJoinCommand:
             output.parse_join_command(text)
         assert TOKEN not in str(error.value)
 
+    def test_recorded(self, version: str) -> None:
+        worker = output.parse_join_command(fixture(f"{version}_token_create.txt"))
+        assert worker.endpoint == "10.90.1.11:6443"
+        assert worker.token is not None
+        assert not worker.control_plane
+        control_plane = output.parse_join_command(fixture(f"{version}_token_create_control_plane.txt"))
+        assert control_plane.control_plane
+        assert control_plane.certificate_key == KEY
+        assert control_plane.ca_cert_hashes == worker.ca_cert_hashes
+        assert len(worker.ca_cert_hashes) == 1
+
     def test_withheld(self) -> None:
         text = f"{JOIN} --control-plane --certificate-key <value withheld>".replace(TOKEN, "<value withheld>")
         command = output.parse_join_command(text)
@@ -256,6 +267,15 @@ class TestInit:
         assert found.control_plane_join.ca_cert_hashes == found.worker_join.ca_cert_hashes
         assert TOKEN not in repr(found)
         assert KEY not in repr(found)
+
+    def test_recorded_on_a_node(self) -> None:
+        found = output.parse_init(fixture("1.36.3_init.txt"))
+        assert found.kubernetes_version == "1.36.3"
+        assert found.kubeconfig == "/etc/kubernetes/admin.conf"
+        assert found.control_plane_join is not None
+        assert found.certificate_key == found.control_plane_join.certificate_key
+        assert found.certificate_key is not None
+        assert found.worker_join.endpoint == "10.90.1.11:6443"
 
     def test_two_tokens(self, version: str) -> None:
         found = output.parse_init(fixture(f"{version}_init_dry_run_two_tokens.txt"))
@@ -324,6 +344,9 @@ class TestInit:
 
 
 class TestUploadCerts:
+    def test_recorded(self, version: str) -> None:
+        assert re.fullmatch("[0-9a-f]{64}", output.parse_upload_certs(fixture(f"{version}_upload_certs.txt")))
+
     @pytest.mark.parametrize("separator", ["\n", "\r\n", " \n  "])
     def test_key_on_the_next_line(self, separator: str) -> None:
         assert output.parse_upload_certs(f"W1\n[upload-certs] Using certificate key:{separator}{KEY}\n") == KEY
@@ -351,6 +374,16 @@ class TestTokenList:
         "groups": ["system:bootstrappers:kubeadm:default-node-token"],
         "description": "a node",
     }
+
+    def test_recorded(self, version: str) -> None:
+        tokens = output.parse_token_list(fixture(f"{version}_token_list.json"))
+        by_description = {token.description: token for token in tokens}
+        assert set(by_description) == {"", "never expires", "Proxy for managing TTL for the kubeadm-certs secret"}
+        assert by_description["never expires"].expires is None
+        assert by_description[""].usages == ("authentication", "signing")
+        assert re.fullmatch(r"2026-11-23T\d\d:\d\d:\d\dZ", by_description[""].expires or "")
+        proxy = by_description["Proxy for managing TTL for the kubeadm-certs secret"]
+        assert proxy.usages == proxy.groups == ()
 
     def test_stream(self) -> None:
         second = {"token": "ghijkl.fedcba9876543210", "expires": None, "usages": None}
@@ -443,7 +476,8 @@ class TestCheckExpiration:
             "super-admin.conf", None, None, externally_managed=False, missing=True
         )
 
-    def test_table_says_the_same_as_json(self, version: str) -> None:
+    @pytest.mark.parametrize("case", ["certs", "certs_cluster"])
+    def test_table_says_the_same_as_json(self, version: str, case: str) -> None:
         """The table has minutes, JSON has seconds."""
 
         def minutes(found: output.CertificateExpirations) -> list[tuple[str, str | None, str | None, bool, bool]]:
@@ -452,8 +486,8 @@ class TestCheckExpiration:
                 for item in (*found.certificates, *found.authorities)
             ]
 
-        table = output.parse_check_expiration(fixture(f"{version}_certs.txt"))
-        assert minutes(table) == minutes(output.parse_check_expiration(fixture(f"{version}_certs.json")))
+        table = output.parse_check_expiration(fixture(f"{version}_{case}.txt"))
+        assert minutes(table) == minutes(output.parse_check_expiration(fixture(f"{version}_{case}.json")))
 
     def test_older_table(self) -> None:
         """Talk about the configuration before it, and no authority for the kubeconfigs."""
