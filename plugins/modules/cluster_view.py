@@ -33,7 +33,7 @@ EXAMPLES = r"""
 - name: Derive the cluster
   kubestead.cluster.cluster_view:
     settings: "{{ __cluster_settings }}"
-  register: __cluster_view
+  register: __cluster_derived
 """
 
 RETURN = r"""

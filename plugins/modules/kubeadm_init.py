@@ -23,7 +23,7 @@ options:
       - What the configuration is built from.
     type: dict
     required: true
-    options:
+    suboptions:
       version:
         description: Version of Kubernetes, such as 1.36.3.
         type: str
@@ -77,7 +77,7 @@ options:
     description: Documents of the user, merged last.
     type: dict
     default: {}
-    options:
+    suboptions:
       init:
         description: For InitConfiguration.
         type: dict

@@ -22,7 +22,7 @@ options:
       - What M(kubestead.cluster.kubeadm_token) or M(kubestead.cluster.kubeadm_init) returned as RV(kubestead.cluster.kubeadm_init#module:join).
         Needed unless the machine is a member already.
     type: dict
-    options:
+    suboptions:
       endpoint:
         description: Where the API is reached, as host:port.
         type: str

@@ -54,7 +54,7 @@ EXAMPLES = r"""
 - name: Sum up
   kubestead.cluster.summary:
     nodes: "{{ cluster.nodes }}"
-    hosts: "{{ __cluster.hosts }}"
+    hosts: "{{ __cluster_view.hosts }}"
     verified_var: verified
     server: "{{ cluster.server }}"
     kubeconfig: "{{ cluster_kubeconfig }}"
