@@ -618,6 +618,24 @@ _____________________________________________________________________
     def test_json_says_the_same(self) -> None:
         assert output.parse_upgrade_plan(json.dumps(self.DOCUMENT)) == output.parse_upgrade_plan(self.TEXT)
 
+    def test_recorded(self) -> None:
+        plan = output.parse_upgrade_plan(fixture("1.37.2_upgrade_plan.txt"))
+        (upgrade,) = plan.upgrades
+        assert upgrade.version == "1.37.2"
+        assert upgrade.components[0] == output.ComponentUpgrade("kubelet", "v1.36.3", "v1.37.2", "cp1")
+        assert upgrade.components[-1] == output.ComponentUpgrade("etcd", "3.6.8-0", "3.7.0-0", "cp1")
+        assert output.ComponentUpgrade("CoreDNS", "v1.14.2", "v1.14.6") in upgrade.components
+        assert len(plan.config_versions) == 2
+
+    def test_recorded_json_says_the_same(self) -> None:
+        """But for kubeadm itself, which the text leaves out."""
+        plan = output.parse_upgrade_plan(fixture("1.37.2_upgrade_plan.json"))
+        text = output.parse_upgrade_plan(fixture("1.37.2_upgrade_plan.txt"))
+        components = tuple(item for item in plan.upgrades[0].components if item.name != "kubeadm")
+        assert components == text.upgrades[0].components
+        assert plan.upgrades[0].version == text.upgrades[0].version
+        assert plan.config_versions == text.config_versions
+
     def test_without_nodes(self) -> None:
         plan = output.parse_upgrade_plan(fixture("1.28_upgrade_plan.txt"))
         assert [upgrade.version for upgrade in plan.upgrades] == ["1.28.4"]
