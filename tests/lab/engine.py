@@ -16,10 +16,12 @@ from pathlib import Path
 from . import rootfs
 from .base import LabError, home, run, say, timed
 
-# Program or file -> Debian package. Go is not among them: Debian's is older than Kubernetes asks for.
+# Program or file -> Debian package, or several of which the first known to apt is taken. Go is not among them: Debian's
+# is older than Kubernetes asks for.
 FOR_NODES = {
-    "docker": "docker.io",
+    "docker": "docker-cli|docker.io",
     "mmdebstrap": "mmdebstrap",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "dpkg-deb": "dpkg",
@@ -50,22 +52,29 @@ def missing(programs: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _install(alternatives: set[str]) -> None:
+    lists = Path("/var/lib/apt/lists")
+    newest = max((path.stat().st_mtime for path in lists.glob("*Packages*")), default=0)
+    if time.time() - newest > LISTS_OLD_AFTER:
+        run(["apt-get", "update"])
+    packages = [
+        next((name for name in names.split("|") if run(["apt-cache", "show", name], check=False).stdout), names)
+        for names in sorted(alternatives)
+    ]
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    with timed(" ".join(command)):
+        run(command, env={"DEBIAN_FRONTEND": "noninteractive"})
+
+
 def ensure(programs: Mapping[str, str]) -> None:
     """Install the packages of missing programs, or say what to install."""
     lacking = missing(programs)
-    if not lacking:
-        return
-    packages = sorted(set(lacking.values()))
-    command = f"apt-get install --no-install-recommends {' '.join(packages)}"
-    if os.geteuid() != 0 or find("apt-get") is None:
-        raise LabError(f"missing here: {', '.join(sorted(lacking))}. Install them first, as root on Debian: {command}")
-    with timed(command):
-        lists = Path("/var/lib/apt/lists")
-        newest = max((path.stat().st_mtime for path in lists.glob("*Packages*")), default=0)
-        if time.time() - newest > LISTS_OLD_AFTER:
-            run(["apt-get", "update"])
-        environment = {"DEBIAN_FRONTEND": "noninteractive"}
-        run(["apt-get", "install", "-y", "--no-install-recommends", *packages], env=environment)
+    if lacking and os.geteuid() == 0 and find("apt-get"):
+        _install(set(lacking.values()))
+        lacking = missing(programs)
+    if lacking:
+        what = ", ".join(f"{program} (Debian package {package})" for program, package in sorted(lacking.items()))
+        raise LabError(f"missing here: {what}. Install them, or run this command as root on Debian")
 
 
 def docker(*arguments: str | Path, stdin: bytes | None = None, check: bool = True) -> str:
