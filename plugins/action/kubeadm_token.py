@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, kubestead contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Create or remove what machines need to join: the module of this name, with its failure shown although its result is secret."""
+"""The module of this name, with its failure shown although its result is secret."""
 
 from __future__ import annotations
 

@@ -45,6 +45,7 @@ ARGUMENTS: dict[str, Any] = {
     "required": {"type": "list", "elements": "str", "default": []},
 }
 
+
 class ActionModule(ActionBase):
     """No connection is made: what the machines are was read before."""
 

@@ -34,7 +34,9 @@ def rows(nodes: Sequence[Mapping[str, Any]], holders: Collection[str]) -> list[t
 def table(lines: Sequence[Sequence[str]]) -> str:
     """Return lines of aligned columns."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
 def vip_problem(vip: str, holders: Sequence[str], complete: bool) -> str:

@@ -9,6 +9,7 @@ start of Python.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import socket
@@ -117,7 +118,7 @@ def parse_default_route(text: str) -> dict[str, str] | None:
     return best[1] if best else None
 
 
-def parse_sockets(text: str, protocol: str, wanted_state: str) -> list[tuple[int, str, int]]:
+def parse_sockets(text: str, wanted_state: str) -> list[tuple[int, str, int]]:
     """Return (port, address, inode) of the waiting sockets in /proc/net/{tcp,tcp6,udp,udp6}."""
     sockets = []
     for line in text.splitlines()[1:]:
@@ -186,7 +187,7 @@ def read_listeners(ports: Iterable[int]) -> list[Listener]:
     wanted = set(ports)
     found: list[tuple[str, int, str, int]] = []
     for name, state in (("tcp", TCP_LISTEN), ("tcp6", TCP_LISTEN), ("udp", UDP_BOUND), ("udp6", UDP_BOUND)):
-        for port, address, inode in parse_sockets(read_text(f"/proc/net/{name}"), name[:3], state):
+        for port, address, inode in parse_sockets(read_text(f"/proc/net/{name}"), state):
             if port in wanted:
                 found.append((name[:3], port, address, inode))
     owners = socket_owners() if found else {}
@@ -277,8 +278,6 @@ def read_time() -> dict[str, Any]:
 
 def clock_is_synchronized() -> bool | None:
     """Return the kernel's own opinion: STA_UNSYNC of adjtimex(2), read with mode 0; None where it can't be asked."""
-    import ctypes
-
     buffer = ctypes.create_string_buffer(512)  # struct timex is 208 bytes; modes = 0 reads only
     try:
         result = ctypes.CDLL(None, use_errno=True).adjtimex(buffer)

@@ -131,7 +131,7 @@ def main() -> None:
         if module.check_mode and not installed:
             module.exit_json(changed=True, missing=[])
         absent = missing(run, module.params)
-        if absent and not module.check_mode and not run(["systemctl", "is-active", UNIT], check=False).rc == 0:
+        if absent and not module.check_mode and run(["systemctl", "is-active", UNIT], check=False).rc != 0:
             pull(run, absent, module.params["background"])
         module.exit_json(changed=bool(absent), missing=absent)
 
