@@ -185,10 +185,15 @@ def read_member(root: Path = Path("/"), api_port: int = 6443) -> Member:
 
 def read_certificates(folder: Path) -> dict[str, str]:
     """Return the end of validity of every certificate in kubeadm's pki folder, by its name there."""
-    return {
-        str(path.relative_to(folder))[: -len(".crt")]: _certificates.not_after(path.read_text())
-        for path in sorted(folder.glob("**/*.crt"))
-    }
+    return {str(path.relative_to(folder))[: -len(".crt")]: end_of(path) for path in sorted(folder.glob("**/*.crt"))}
+
+
+def end_of(path: Path) -> str:
+    """Return when a certificate ends; a file that is none (a power cut leaves such) is "unreadable"."""
+    try:
+        return _certificates.not_after(path.read_text(encoding="utf-8", errors="replace"))
+    except _certificates.CertificateError:
+        return "unreadable"
 
 
 def api_is_ready(address: str = "127.0.0.1", port: int = 6443, timeout: float = 2.0) -> bool:

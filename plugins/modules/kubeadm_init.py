@@ -56,6 +56,11 @@ options:
         description: Socket of the container runtime.
         type: str
         required: true
+      cert_sans:
+        description: Further names and addresses in the API's certificate, such as a virtual IP behind a name.
+        type: list
+        elements: str
+        default: []
       ignore_preflight_errors:
         description: Checks of kubeadm whose errors are ignored.
         type: list
@@ -194,7 +199,8 @@ def plan(member: _membership.Member) -> Plan:
     if member.state == "member":
         raise Refused(f"found a worker of the cluster at {member.server}, expected a bare machine; reset it first")
     raise Refused(
-        f"found traces of an unknown installation ({', '.join(member.leftovers)}), expected a bare machine; reset it first"
+        f"found traces of an unknown installation ({', '.join(member.leftovers)}), "
+        "expected a bare machine; reset it first"
     )
 
 
@@ -213,6 +219,7 @@ def build_documents(params: dict[str, Any], token: str, certificate_key: str, fi
         service_subnet=cluster["service_subnet"],
         image_repository=cluster["image_repository"],
         cri_socket=cluster["cri_socket"],
+        cert_sans=cluster["cert_sans"],
         ignore_preflight_errors=ignores,
         node_name=params["node_name"],
         node_ip=params["node_ip"],
@@ -271,6 +278,7 @@ def main() -> None:
                     "service_subnet": {"type": "str", "required": True},
                     "image_repository": {"type": "str", "required": True},
                     "cri_socket": {"type": "str", "required": True},
+                    "cert_sans": {"type": "list", "elements": "str", "default": []},
                     "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
                 },
             },

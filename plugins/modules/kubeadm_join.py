@@ -19,7 +19,7 @@ author:
 options:
   join:
     description:
-      - What M(kubestead.cluster.kubeadm_token) or M(kubestead.cluster.kubeadm_init) returned as RV(kubestead.cluster.kubeadm_init#module:join).
+      - What M(kubestead.cluster.kubeadm_token) or M(kubestead.cluster.kubeadm_init) returned under this name.
         Needed unless the machine is a member already.
     type: dict
     suboptions:
@@ -136,7 +136,8 @@ def plan(member: _membership.Member, ca_cert_hashes: list[str]) -> Plan:
     if member.ca_hash and ca_cert_hashes and member.ca_hash not in ca_cert_hashes and member.state != "bare":
         raise Refused(
             f"found a member of another cluster ({member.server}, CA {member.ca_hash}), expected a bare machine or a "
-            f"member of the cluster with CA {', '.join(ca_cert_hashes)}; reset it first, or take it out of the inventory"
+            f"member of the cluster with CA {', '.join(ca_cert_hashes)}; reset it first, or take it out of the "
+            "inventory"
         )
     if member.state == "member":
         return Plan(run=False)
@@ -149,7 +150,7 @@ def plan(member: _membership.Member, ca_cert_hashes: list[str]) -> Plan:
 
 
 def undo(run: Runner, cri_socket: str) -> None:
-    """Undo an interrupted join by kubeadm's own means (it takes its etcd member out too), and bring back the user's files."""
+    """Undo an interrupted join by kubeadm's own means (its etcd member goes too); the user's files come back."""
     run(["kubeadm", "reset", "--force", "--cri-socket", cri_socket])
     # kubeadm leaves certificates of kubelet to their rotation; they belong to the node that is undone.
     shutil.rmtree("/var/lib/kubelet/pki", ignore_errors=True)

@@ -11,7 +11,7 @@ module: node_state
 short_description: Read the state of a machine that is, or will be, a Kubernetes node
 version_added: 0.1.0
 description:
-  - Reads in one call what the roles of this collection decide by, instead of the many facts of M(ansible.builtin.setup).
+  - Reads in one call what the roles of this collection decide by, instead of the facts of M(ansible.builtin.setup).
   - Changes nothing. The only traffic it may send goes to the addresses named in O(vip) and to the local kube-apiserver.
 author:
   - kubestead contributors (@kubestead)

@@ -88,7 +88,7 @@ class Unverified(Exception):
 
 def service_address(subnet: str, index: int) -> str:
     """Return the address of this index in the first of the service subnets."""
-    return str(ipaddress.ip_network(subnet.split(",")[0].strip())[index])
+    return str(ipaddress.ip_network(subnet.partition(",")[0].strip())[index])
 
 
 def dns_question(name: str, identity: int) -> bytes:

@@ -86,7 +86,8 @@ def registry_files(registries: Mapping[str, Mapping[str, Any]]) -> list[dict[str
         unknown = sorted(set(settings) - REGISTRY_OPTIONS)
         if unknown:
             raise AnsibleFilterError(
-                f"containerd_registries[{name}]: found {', '.join(unknown)}, expected {', '.join(sorted(REGISTRY_OPTIONS))}"
+                f"containerd_registries[{name}]: found {', '.join(unknown)}, "
+                f"expected {', '.join(sorted(REGISTRY_OPTIONS))}"
             )
         access: dict[str, Any] = {"capabilities": ["pull", "resolve"]}
         access.update({key: settings[key] for key in ("ca", "skip_verify") if key in settings})

@@ -66,7 +66,7 @@ def build_hosts(
 
 
 def endpoint(settings: Mapping[str, Any], hosts: Mapping[str, Host]) -> str:
-    """Return host:port under which the API is reached: what the user says, else the VIP, else the only control plane."""
+    """Return the API's host:port: what the user says, else the VIP, else the only control plane."""
     if settings.get("endpoint"):
         return str(settings["endpoint"])
     if settings.get("vip"):

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 HEAD = "# Written by `python3 -m tests.lab`: changes are lost.\n"
 
+TIMEOUTS = {
+    "controlPlaneComponentHealthCheck": "8m0s",
+    "etcdAPICall": "5m0s",
+    "kubeletHealthCheck": "8m0s",
+    "kubernetesAPICall": "5m0s",
+}
+
 # What a container can't do or must not do to the computer it runs on:
 # control groups of version 1 (refused by default since Kubernetes 1.35); no CAP_SYS_RESOURCE, so nothing may lower
 # its oom score; no loading of kernel modules; connection tracking limits and the clock are the computer's; the swap
@@ -34,6 +41,9 @@ ODDITIES: dict[str, Any] = {
         "imageGCHighThresholdPercent": 100,
     },
     "cluster_kube_proxy_configuration": {"conntrack": {"maxPerCore": 0, "min": 0}, "oomScoreAdj": 0},
+    # Two cores are shared by all machines of the lab.
+    "cluster_init_configuration": {"timeouts": TIMEOUTS},
+    "cluster_join_configuration": {"timeouts": TIMEOUTS},
     "cluster_ignore_preflight_errors": [
         "SystemVerification",
         "Swap",
