@@ -48,7 +48,7 @@ class Run:
     @property
     def changed(self) -> set[Change]:
         """What the run changed, or with --check would change: play, task, host."""
-        return {(play, task.rpartition(" : ")[2], host) for play, task, host in self.report["changed"]}
+        return {(play, task.removeprefix("kubestead.cluster."), host) for play, task, host in self.report["changed"]}
 
     @property
     def executions(self) -> dict[str, int]:
