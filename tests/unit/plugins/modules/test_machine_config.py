@@ -15,6 +15,7 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine import firewall, holds, kernel, selinux, swap
 from ansible_collections.kubestead.cluster.plugins.modules import machine_config
 
 SHOW = (
@@ -159,3 +160,77 @@ def test_selinux_labels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys:
     path = tmp_path / "file"
     run(capsys, files=[{"path": str(path), "content": "", **ME}])
     assert labels == [(str(tmp_path / ".kubestead-new.file"), [*context, str(path)])]
+
+
+def test_every_section_is_applied_in_its_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The kernel, SELinux and the tables are files of this test; programs are scripted."""
+    done = (0, "", "")
+    programs = Programs(
+        monkeypatch,
+        # the unit, and firewalld
+        systemctl_show=(
+            0,
+            SHOW.format("active").replace("Reload=no", "Reload=yes") + "\n" + SHOW.format("inactive"),
+            "",
+        ),
+        systemctl=done,
+        modprobe=done,
+        swapoff=done,
+        dpkg=done,
+        ufw=done,
+    )
+    warnings: list[str] = []
+    monkeypatch.setattr(basic.AnsibleModule, "warn", lambda module, text: warnings.append(text))
+    fstab, enforce, config = tmp_path / "fstab", tmp_path / "enforce", tmp_path / "config"
+    fstab.write_text("/swap none swap sw 0 0\n")
+    enforce.write_text("1")
+    config.write_text("SELINUX=enforcing\n")
+    (tmp_path / "forward").write_text("0")
+    monkeypatch.setattr(kernel, "missing_modules", list)
+    monkeypatch.setattr(kernel, "sysctl_path", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(kernel, "read_later", lambda path: [("/etc/sysctl.d/zz.conf", "forward = 0\n")])
+    monkeypatch.setattr(machine_config.Machine, "_boot_file", lambda *unused: [])
+    monkeypatch.setattr(swap, "FSTAB", str(fstab))
+    monkeypatch.setattr(swap, "read_swap", lambda: swap.SwapState(("/swap",), fstab.read_text(), ()))
+    monkeypatch.setattr(selinux, "CONFIG", str(config))
+    monkeypatch.setattr(selinux, "_ENFORCE", str(enforce))
+    monkeypatch.setattr(holds, "uses_dpkg", lambda: True)
+    monkeypatch.setattr(holds, "read_selections", lambda names: {"kubelet": "install"})
+    monkeypatch.setattr(firewall, "read_and_plan", lambda *unused: firewall.plan_ufw(["10.0.0.1"], [], [[], []], False))
+    result = run(
+        capsys,
+        kernel_modules=["overlay"],
+        sysctls={"forward": 1},
+        swap="off",
+        selinux="disabled",
+        held_packages=["kubelet"],
+        firewall={"sources": ["10.0.0.1"]},
+        units=[{"name": "x.service", "state": "started"}],
+    )
+    assert result["changes"] == [
+        "kernel module overlay loaded",
+        "sysctl forward 0 -> 1",
+        f"file {fstab} changed",
+        "swap /swap turned off",
+        f"file {config} changed",
+        "SELinux enforcing -> permissive",
+        "package kubelet held",
+        "ufw allow from 10.0.0.1",
+        "systemd reloads its units: x.service changed on disk",
+    ]
+    assert programs.calls[1:] == [
+        "modprobe overlay",
+        "swapoff /swap",
+        "dpkg --set-selections",
+        "ufw allow from 10.0.0.1",
+        "systemctl daemon-reload",
+    ]
+    assert (tmp_path / "forward").read_text() == "1"
+    assert fstab.read_text().startswith("# swap is off")
+    assert (enforce.read_text(), config.read_text()) == ("0", "SELINUX=disabled\n")
+    assert warnings == [
+        "/etc/sysctl.d/zz.conf sets forward = 0 at boot, after ours",
+        "SELinux is permissive until the next boot, then disabled",
+    ]

@@ -38,7 +38,7 @@ def test_parse_zones() -> None:
     assert list(zones) == ["block", "dmz", "drop", "external", "home", "internal", "public", "trusted", "work"]
     assert zones["trusted"] == Zone((), tuple(SOURCES), ())
     assert zones["public"] == Zone((), (), tuple(PORTS))
-    older = "public (active)\n  target: default\n  interfaces: eth0 eth1\n  sources: \n  ports: 80/tcp\n"
+    older = "public (active)\n  target: default\n\tbare line\n  interfaces: eth0 eth1\n  sources: \n  ports: 80/tcp\n"
     assert firewall.parse_zones(older) == {"public": Zone(("eth0", "eth1"), (), ("80/tcp",))}
     with pytest.raises(MachineError, match="can't be read: 'a b c"):
         firewall.parse_zones("a b c\n  x: y\n")

@@ -129,3 +129,8 @@ def test_verify_names_found_and_expected() -> None:
 def test_a_foreign_key_after_a_good_one_in_another_block_is_seen() -> None:
     with pytest.raises(MachineError, match=ED25519):
         openpgp.verify(keyring("rsa.asc") + keyring("ed25519.asc"), [RSA])
+
+
+def test_armor_without_the_empty_line_is_read() -> None:
+    text = keyring("rsa.asc").replace(b"BLOCK-----\n\n", b"BLOCK-----\n", 1)
+    assert openpgp.fingerprints(text) == [RSA]
