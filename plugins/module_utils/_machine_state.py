@@ -154,10 +154,10 @@ def parse_rpm_query(text: str) -> dict[str, str]:
 
 
 def read_text(path: str | Path) -> str:
-    """Return the file's text, or "" where there is no such file (it belongs to a feature this kernel lacks)."""
+    """Return the file's text, or "" where there is no such file: its feature or its process (/proc/PID) is gone."""
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
         return ""
 
 
