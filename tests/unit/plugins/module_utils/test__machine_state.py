@@ -17,6 +17,7 @@ from ansible_collections.kubestead.cluster.plugins.module_utils import _machine_
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 PROC = FIXTURES / "proc"
+ANYWHERE = "0.0.0.0"  # noqa: S104 - read, not bound
 
 
 def proc(name: str) -> str:
@@ -123,7 +124,7 @@ def test_a_half_of_the_addresses_is_no_default_route() -> None:
 def test_listening_sockets_as_ss_had_them() -> None:
     found = machine.parse_sockets(proc("net_tcp"), machine.TCP_LISTEN)
     assert sorted((port, address) for port, address, _inode in found) == [
-        (22, "0.0.0.0"),
+        (22, ANYWHERE),
         (2379, "10.90.6.11"),
         (2379, "127.0.0.1"),
         (2380, "10.90.6.11"),
@@ -147,7 +148,7 @@ def test_listening_sockets_as_ss_had_them() -> None:
         (10256, "::"),
     ]
     bound = machine.parse_sockets(proc("net_udp"), machine.UDP_BOUND)
-    assert [(port, address) for port, address, _inode in bound] == [(38006, "127.0.0.11"), (8472, "0.0.0.0")]
+    assert [(port, address) for port, address, _inode in bound] == [(38006, "127.0.0.11"), (8472, ANYWHERE)]
     assert machine.parse_sockets(proc("net_udp6"), machine.UDP_BOUND) == []
 
 
@@ -253,7 +254,7 @@ def test_a_listener_whose_owner_cannot_be_seen(files: dict[str, str], monkeypatc
     assert machine.read_listeners([6443, 8443, 8472, 1]) == [
         machine.Listener(6443, "tcp", "::", "kube-apiserver", 812),
         machine.Listener(8443, "tcp", "10.90.6.100", None, None),
-        machine.Listener(8472, "udp", "0.0.0.0", None, None),
+        machine.Listener(8472, "udp", ANYWHERE, None, None),
     ]
 
 
@@ -323,7 +324,11 @@ def test_routes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_answers_at_an_address(files: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        accepted = threading.Thread(target=lambda: server.accept()[0].close())
+
+        def accept() -> None:
+            server.accept()[0].close()
+
+        accepted = threading.Thread(target=accept)
         accepted.start()
         assert machine.ask_address("127.0.0.1", port) == {"address": "127.0.0.1", "mac": None, "tcp": True}
         accepted.join()
