@@ -1,0 +1,238 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a reset takes, and what it leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ansible_collections.kubestead.cluster.plugins.module_utils import _membership
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files
+from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Result
+from ansible_collections.kubestead.cluster.plugins.modules import kubeadm_reset
+
+HASH = "sha256:aa"
+LINKS = '[{"ifname": "eth0", "addr_info": [{"local": "192.0.2.1"}]}, {"ifname": "cni0"}, {}%s]'
+
+
+def member(**values: Any) -> _membership.Member:
+    base: dict[str, Any] = {
+        "state": "member",
+        "partial_of": None,
+        "role": "worker",
+        "node_name": "w1",
+        "ca_hash": HASH,
+        "server": "https://192.0.2.100:8443",
+        "leftovers": [],
+        "api_healthy": None,
+        "certificates": {},
+    }
+    return _membership.Member(**{**base, **values})
+
+
+def put(root: Path, *paths: str) -> None:
+    for path in paths:
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("")
+
+
+def state_of(root: Path, more_links: str = "") -> kubeadm_reset.State:
+    def run(command: list[str], **_options: Any) -> Result:
+        assert command == ["ip", "-json", "address", "show"]
+        return Result(0, LINKS % more_links, "")
+
+    return kubeadm_reset.read_state(run, lambda _name: None, root=root)  # type: ignore[arg-type]
+
+
+def test_a_bare_machine_has_nothing_to_remove(tmp_path: Path) -> None:
+    state = state_of(tmp_path)
+    assert kubeadm_reset.plan(state, [], []).removes() == []
+    assert state.addresses == ["192.0.2.1"]
+
+
+def test_a_bare_machine_keeps_a_ca_of_the_user_and_another_networks_bridge(tmp_path: Path) -> None:
+    put(tmp_path, "etc/kubernetes/pki/ca.key", "etc/cni/net.d/87-podman.conflist", "opt/cni/bin/bridge")
+    assert kubeadm_reset.plan(state_of(tmp_path), [], []).removes() == []
+
+
+def test_a_member_loses_what_kubeadm_kubelet_and_flannel_made(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "etc/kubernetes/pki/apiserver.key",
+        "etc/kubernetes/scheduler.conf",
+        "etc/cni/net.d/10-flannel.conflist",
+        "etc/cni/net.d/87-podman.conflist",
+        "var/lib/kubelet/pki/kubelet.key",
+        "var/lib/cni/results/cbr0-1",
+        "var/lib/cni/results/other-1",
+        "data/etcd/member",
+    )
+    manifest = tmp_path / "etc/kubernetes/manifests/etcd.yaml"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("    - --data-dir=/data/etcd\n")
+    state = state_of(tmp_path, ', {"ifname": "flannel.1"}')
+    assert state.links == ["cni0", "flannel.1"]
+    assert sorted(state.folders) == sorted(
+        str(tmp_path / path)
+        for path in ("etc/kubernetes/manifests", "etc/kubernetes/pki", "data/etcd", "var/lib/kubelet")
+    )
+    assert state.paths == [
+        str(tmp_path / path)
+        for path in (
+            "etc/kubernetes/scheduler.conf",
+            "var/lib/cni/results/cbr0-1",
+            "etc/cni/net.d/10-flannel.conflist",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "ours"),
+    [
+        ("cni0", True, True),
+        ("cni0", False, False),
+        ("flannel.1", False, True),
+        ("flannel-v6.1", False, True),
+        ("kube-ipvs0", False, True),
+        ("flannel", False, False),
+        ("eth0", True, False),
+        ("docker0", True, False),
+    ],
+)
+def test_own_links(name: str, network: bool, ours: bool) -> None:
+    assert kubeadm_reset.own_links([name], network) == ([name] if ours else [])
+
+
+def test_another_cluster_is_refused_with_both_hashes() -> None:
+    with pytest.raises(kubeadm_reset.Refused, match=r"sha256:aa.*sha256:bb.*reset_other_cluster"):
+        kubeadm_reset.check_cluster(member(), ["sha256:bb"])
+
+
+@pytest.mark.parametrize(("ca_hash", "hashes"), [(HASH, [HASH]), (HASH, []), (None, ["sha256:bb"])])
+def test_this_cluster_or_any_is_accepted(ca_hash: str | None, hashes: list[str]) -> None:
+    kubeadm_reset.check_cluster(member(ca_hash=ca_hash), hashes)
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"state": "bare"}, []),
+        ({}, ["worker w1 of the cluster at https://192.0.2.100:8443"]),
+        (
+            {"state": "partial", "partial_of": "reset", "role": "control_plane", "node_name": None, "server": None},
+            ["control plane (half done: reset)"],
+        ),
+    ],
+)
+def test_headline(values: dict[str, Any], line: list[str]) -> None:
+    assert kubeadm_reset.headline(member(**values)) == line
+
+
+def test_only_own_files_are_taken(tmp_path: Path) -> None:
+    def item(name: str, content: str | None, **more: str) -> dict[str, Any]:
+        if content is not None:
+            (tmp_path / name).write_text(content)
+        return {"path": str(tmp_path / name), "contains": None, "block_name": None, **more}
+
+    hosts = "127.0.0.1 localhost\n# BEGIN kubestead nodes\n192.0.2.1 cp1\n# END kubestead nodes\n192.0.2.9 mine\n"
+    wishes = kubeadm_reset.own_files(
+        [
+            item("ours.cfg", "# Managed by kubestead.cluster: ...\n", contains="Managed by kubestead.cluster"),
+            item("theirs.cfg", "# by hand\n", contains="Managed by kubestead.cluster"),
+            item("named.conf", "anything\n"),
+            item("absent.conf", None),
+            item("hosts", hosts, block_name="nodes"),
+        ]
+    )
+    assert [Path(wish.path).name for wish in wishes] == ["ours.cfg", "named.conf", "hosts"]
+    steps = files.plan_files(wishes, True)
+    assert [step.wish.state for step in steps] == ["absent", "absent", "file"]
+    assert steps[2].content == b"127.0.0.1 localhost\n192.0.2.9 mine\n"
+
+
+def test_units_of_files_that_are_not_ours_are_left_alone() -> None:
+    wanted = [
+        {"name": "kubelet.service", "file": None, "state": "stopped"},
+        {"name": "haproxy.service", "file": "/etc/haproxy/haproxy.cfg", "state": "stopped"},
+        {"name": "keepalived.service", "file": "/etc/keepalived/keepalived.conf", "state": "stopped"},
+        {"name": "containerd.service", "file": "/etc/containerd/config.toml", "state": "restarted"},
+    ]
+    wishes = kubeadm_reset.unit_wishes(wanted, ["/etc/haproxy/haproxy.cfg", "/etc/containerd/config.toml"])
+    assert [(wish.name, wish.enabled, wish.state) for wish in wishes] == [
+        ("kubelet.service", False, "stopped"),
+        ("haproxy.service", False, "stopped"),
+        ("containerd.service", None, None),
+    ]
+
+
+def test_what_kubeadm_only_warns_of_is_found() -> None:
+    text = (
+        "[reset] Stopping the kubelet service\n"
+        "W1122 10:00:00.0 1 removeetcdmember.go:70] [reset] Failed to remove etcd member: timeout, please manually\n"
+        "W1122 10:00:00.0 1 reset.go:141] [reset] Unable to fetch the kubeadm-config ConfigMap from cluster: refused\n"
+    )
+    found = kubeadm_reset.warnings_of(text)
+    assert [line.split(":")[0] for line in found] == [
+        "Failed to remove etcd member",
+        "Unable to fetch the kubeadm-config ConfigMap from cluster",
+    ]
+    assert kubeadm_reset.warnings_of("[reset] Deleted contents of the etcd data directory: /var/lib/etcd\n") == []
+
+
+def test_what_is_mounted_is_never_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "var/lib/kubelet"
+    put(tmp_path, "var/lib/kubelet/pods/1/data")
+    line = f"36 35 98:0 / {folder}/pods/1 rw - nfs server:/data rw\n"
+    with pytest.raises(kubeadm_reset.Refused, match="pods/1"):
+        kubeadm_reset.empty(str(folder), line)
+    assert (folder / "pods/1/data").exists()
+    # The folder itself may be a mount point.
+    kubeadm_reset.empty(str(folder), f"36 35 98:0 / {folder} rw - ext4 /dev/sdb rw\n")
+    assert folder.is_dir()
+    assert not list(folder.iterdir())
+
+
+def test_mount_points_with_a_space() -> None:
+    assert kubeadm_reset.mounts_below("1 2 3 / /a/b\\040c rw - x x x\n1 2 3 / /ab rw - x x x\n", "/a") == ["/a/b c"]
+
+
+def test_links_are_removed_not_followed(tmp_path: Path) -> None:
+    put(tmp_path, "kept/file")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "kept")
+    kubeadm_reset.remove_path(link)
+    kubeadm_reset.remove_path(tmp_path / "absent")
+    assert (tmp_path / "kept/file").exists()
+    assert not link.is_symlink()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_kubeadms_warnings_fail_the_reset(whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    documents: list[str] = []
+    warning = "[reset] Unable to fetch the kubeadm-config ConfigMap from cluster: connection refused\n"
+
+    def run_command(command: list[str], **_options: Any) -> tuple[int, str, str]:
+        assert command[1:3] == ["reset", "--config"]
+        documents.append(Path(command[3]).read_text())
+        return 0, "", warning
+
+    monkeypatch.setattr(kubeadm_reset.kubeadm, "RUN", tmp_path)
+    module = SimpleNamespace(
+        params={"whole_cluster": whole, "cri_socket": "unix:///s"},
+        run_command=run_command,
+        get_bin_path=lambda name: f"/usr/bin/{name}",
+    )
+    machine = kubeadm_reset.Machine(module)
+    control_plane = member(role="control_plane")
+    if whole:
+        machine.kubeadm_reset(control_plane)
+    else:
+        with pytest.raises(kubeadm_reset.Refused, match="etcdctl member remove"):
+            machine.kubeadm_reset(control_plane)
+    assert ("remove-etcd-member" in documents[0]) is whole
