@@ -49,7 +49,7 @@ class Outage:
 
 
 def outages(probes: Iterable[Probe]) -> list[Outage]:
-    """The gaps from the answer before a failed probe to the next answer; one that is still open lasts to the end."""
+    """The gaps from the last answered probe before a failed one to the next answer; an open one lasts to the end."""
     found: list[Outage] = []
     last_answer: float | None = None
     failed = 0
@@ -63,7 +63,7 @@ def outages(probes: Iterable[Probe]) -> list[Outage]:
         if failed and last_answer is not None:
             found.append(Outage(round(probe.end - last_answer, 3), failed))
         failed = 0
-        last_answer = probe.end
+        last_answer = probe.start
     if failed and last_answer is not None:
         found.append(Outage(round(end - last_answer, 3), failed))
     return found
