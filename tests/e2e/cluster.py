@@ -228,11 +228,11 @@ def api_is_ready(address: str, port: int) -> bool:
 
 
 @contextmanager
-def fresh(name: str, control_planes: int, workers: int) -> Iterator[Cluster]:
-    """A lab of this name with bare machines, gone afterwards."""
+def fresh(name: str, control_planes: int, workers: int, *options: str) -> Iterator[Cluster]:
+    """A lab of this name with bare machines, gone afterwards; more options of `up` may follow."""
     if name in nodes.names():
         lab_command("down", name)
-    lab_command("up", name, "--control-planes", str(control_planes), "--workers", str(workers))
+    lab_command("up", name, "--control-planes", str(control_planes), "--workers", str(workers), *options)
     try:
         yield Cluster(nodes.load(name))
     finally:
