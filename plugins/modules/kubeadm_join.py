@@ -170,13 +170,13 @@ def join(run: Runner, path: str) -> None:
         time.sleep(5)
 
 
-def apply(run: Runner, params: dict[str, Any]) -> bool:
-    """Join; return whether an interrupted join was undone first."""
+def apply(run: Runner, params: dict[str, Any]) -> Plan:
+    """Join; return what was done, nothing where another run has joined the machine meanwhile."""
     access = params["join"]
     with _membership.exclusive():
         todo = plan(_membership.read_member(), access["ca_cert_hashes"])
         if not todo.run:
-            return False
+            return todo
         documents = join_documents(
             endpoint=access["endpoint"],
             token=access["token"],
@@ -197,7 +197,7 @@ def apply(run: Runner, params: dict[str, Any]) -> bool:
         with kubeadm.configuration(documents, "join.yaml") as path:
             join(run, path)
         _membership.end()
-    return todo.undo
+    return todo
 
 
 def main() -> None:
@@ -227,14 +227,13 @@ def main() -> None:
         params = module.params
         hashes = params["join"]["ca_cert_hashes"] if params["join"] else []
         todo = plan(_membership.read_member(api_port=params["api_port"]), hashes)
-        undone = todo.undo
         if todo.run and not module.check_mode:
             if not params["join"]:
                 raise Refused("found a machine that is not a member and no `join`, expected what kubeadm_token returns")
-            undone = apply(Runner(module), params)
+            todo = apply(Runner(module), params)
         role = "control plane" if params["control_plane"] else "worker"
         diff = {"before": "", "after": f"{role} {params['node_name']} joined\n"} if todo.run else {}
-        module.exit_json(changed=todo.run, undone=undone, diff=diff)
+        module.exit_json(changed=todo.run, undone=todo.undo, diff=diff)
 
 
 if __name__ == "__main__":
