@@ -165,10 +165,12 @@ def molecule(session: nox.Session) -> None:
 # The life of one cluster: planned, made while it is watched, unchanged, drifted, and at last broken.
 E2E = [
     "tests/e2e/test_sources.py",
+    "tests/e2e/test_bad_input.py",
     "tests/e2e/test_plan.py",
     "tests/e2e/test_secrets.py",
     "tests/e2e/test_failover.py",
     "tests/e2e/test_interrupt.py",
+    "tests/e2e/test_grow.py",
 ]
 
 
