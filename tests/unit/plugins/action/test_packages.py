@@ -49,7 +49,8 @@ def test_good_and_repeated_names() -> None:
 
 
 def test_apt_versions() -> None:
-    text = (FIXTURES / "apt" / "3.0.4_install.txt").read_text()
+    # As on a terminal, which apt has here.
+    text = (FIXTURES / "apt" / "3.0.4_install.txt").read_text().replace("\n", "\r\n")
     assert packages.apt_versions(text) == {"socat": "1.8.0.3-1+deb13u1", "ethtool": "1:6.14.2-1"}
     assert packages.apt_versions("Setting up libc6:amd64 (2.41-12) ...\n") == {"libc6": "2.41-12"}
 
