@@ -165,7 +165,7 @@ def read_member(root: Path = Path("/"), api_port: int = 6443) -> Member:
         state, partial_of = "partial", "unknown"
 
     is_control_plane = (root / KUBERNETES / "manifests/kube-apiserver.yaml").exists()
-    kubeconfig = _certificates.read_kubeconfig(kubelet_conf) if kubelet_conf.exists() else None
+    kubeconfig = read_kubeconfig(kubelet_conf)
     ca_file = root / KUBERNETES / "pki/ca.crt"
     role = None
     if state != "bare":
@@ -175,7 +175,7 @@ def read_member(root: Path = Path("/"), api_port: int = 6443) -> Member:
         partial_of=partial_of,
         role=role,
         node_name=kubeconfig.node_name if kubeconfig else None,
-        ca_hash=_certificates.ca_cert_hash(ca_file.read_text()) if ca_file.exists() else None,
+        ca_hash=hash_of(ca_file),
         server=kubeconfig.server if kubeconfig else None,
         leftovers=present if state == "partial" else [],
         api_healthy=api_is_ready(port=api_port) if is_control_plane else None,
@@ -186,6 +186,22 @@ def read_member(root: Path = Path("/"), api_port: int = 6443) -> Member:
 def read_certificates(folder: Path) -> dict[str, str]:
     """Return the end of validity of every certificate in kubeadm's pki folder, by its name there."""
     return {str(path.relative_to(folder))[: -len(".crt")]: end_of(path) for path in sorted(folder.glob("**/*.crt"))}
+
+
+def read_kubeconfig(path: Path) -> _certificates.Kubeconfig | None:
+    """Return a kubeconfig, None where there is none or only a torn one."""
+    try:
+        return _certificates.read_kubeconfig(path) if path.exists() else None
+    except _certificates.CertificateError:
+        return None
+
+
+def hash_of(path: Path) -> str | None:
+    """Return the hash of a CA's key, None where there is no certificate or only a torn one."""
+    try:
+        return _certificates.ca_cert_hash(path.read_text(encoding="utf-8", errors="replace")) if path.exists() else None
+    except _certificates.CertificateError:
+        return None
 
 
 def end_of(path: Path) -> str:
