@@ -51,10 +51,11 @@ ODDITIES: dict[str, Any] = {
         "Mem",
         "FileContent--proc-sys-net-bridge-bridge-nf-call-iptables",
     ],
-    "containerd_configuration": {"plugins": {"io.containerd.grpc.v1.cri": {"restrict_oom_score_adj": True}}},
     "node_kernel_modules": [],
     "node_time_service": "",
 }
+# The same for containerd, whose plugin is called so in 1.7 (Debian 13's own) and in 2 (the mirror's for Debian 12).
+RUNTIME_PLUGIN = {"debian13": "io.containerd.grpc.v1.cri", "debian12": "io.containerd.cri.v1.runtime"}
 
 
 def mirror(lab: Lab) -> dict[str, Any]:
@@ -86,6 +87,7 @@ def variables(lab: Lab) -> dict[str, Any]:
         **({"cluster_vip": lab.vip} if len(control_planes) > 1 else {}),
         **mirror(lab),
         **ODDITIES,
+        "containerd_configuration": {"plugins": {RUNTIME_PLUGIN[lab.os]: {"restrict_oom_score_adj": True}}},
     }
 
 

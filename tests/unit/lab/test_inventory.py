@@ -82,8 +82,9 @@ def test_mirror_is_the_lab_s_own() -> None:
 
 
 def test_debian_12_has_its_own_repository() -> None:
-    overrides = read(lab(os="debian12"))["all"]["vars"]["cluster_mirror_overrides"]
-    assert overrides["kubernetes_repository"] == "http://10.90.7.2:8081/deb-debian12/"
+    variables = read(lab(os="debian12"))["all"]["vars"]
+    assert variables["cluster_mirror_overrides"]["kubernetes_repository"] == "http://10.90.7.2:8081/deb-debian12/"
+    assert list(variables["containerd_configuration"]["plugins"]) == ["io.containerd.cri.v1.runtime"]
 
 
 def test_official_sites_need_no_address() -> None:
