@@ -109,6 +109,7 @@ state:
     runtime: {containerd: 1.7.24, docker: null}
     selinux: null
     swap: []
+    swap_removable: true
     time: {epoch: 1795341600.1, service: chrony, synchronized: true}
     vip_answers: null
 """

@@ -98,6 +98,14 @@ def dns_question(name: str, identity: int) -> bytes:
 
 
 def dns_addresses(message: bytes, identity: int, question_length: int) -> list[str]:
+    """Return the A records of an answer, none of one that is cut off."""
+    try:
+        return parse_dns_answer(message, identity, question_length)
+    except (IndexError, struct.error, OSError):
+        return []
+
+
+def parse_dns_answer(message: bytes, identity: int, question_length: int) -> list[str]:
     """Return the A records of an answer; its names are skipped, not expanded."""
     answered, flags, _questions, count = struct.unpack(">HHHH", message[:8])
     if answered != identity or flags & 0x000F:
