@@ -1553,9 +1553,17 @@ def check_leftovers(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Ite
 # --- sources ---------------------------------------------------------------------------------------------------------
 
 
+def takes_containerd_from_docker(host: HostReport) -> bool:
+    """Whether role containerd takes Docker's package: where the user says so, or the system has none that is fit."""
+    source = host.variables.get("containerd_source", "auto")
+    system = (host.state or {}).get("os", {})
+    unfit = system.get("family") == "redhat" or system.get("codename") == "bookworm"
+    return source == "docker" or (source == "auto" and unfit)
+
+
 def check_mirror(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
     """A site's own mirror has no defaults; keys are looked for beside the Kubernetes packages."""
-    docker = any(host.variables.get("containerd_source") == "docker" for host in hosts)
+    docker = any(takes_containerd_from_docker(host) for host in hosts)
     for key in ("kubernetes_repository", *(("docker_repository", "docker_key") if docker else ())):
         if cluster.mirror == "custom" and not cluster.mirror_overrides.get(key):
             found, expected = f"no {key} with cluster_mirror custom", f"{key}, as a site's own mirror has no defaults"
