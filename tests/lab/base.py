@@ -87,7 +87,7 @@ def write_atomic(path: Path, text: str, mode: int = 0o644) -> None:
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
     """Hold the lab's lock of that name, so that two commands do not build or number the same thing."""
-    path = home() / f"{name}.lock"
+    path = home() / "locks" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
