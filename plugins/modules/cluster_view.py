@@ -42,6 +42,7 @@ view:
   returned: success
   type: dict
   sample:
+    api_port: 6443
     control_planes: [cp1]
     endpoint: 10.90.0.11:6443
     endpoint_host: 10.90.0.11
@@ -58,4 +59,5 @@ view:
     hosts_block: 10.90.0.11 cp1
     image_repository: registry.k8s.io
     minor: "1.36"
+    vip: ""
 """

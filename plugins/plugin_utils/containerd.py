@@ -92,6 +92,8 @@ def registry_files(registries: Mapping[str, Mapping[str, Any]]) -> list[dict[str
         access: dict[str, Any] = {"capabilities": ["pull", "resolve"]}
         access.update({key: settings[key] for key in ("ca", "skip_verify") if key in settings})
         server = settings.get("server") or f"https://{name}"
-        hosts = {str(host): access for host in [*settings.get("mirrors", []), server]}
-        files.append({"path": f"{CERTS_D}/{name}/hosts.toml", "content": to_toml({"server": server, "host": hosts})})
+        # containerd asks the hosts in the order of the file.
+        hosts = [to_toml({"host": {str(host): access}}) for host in [*settings.get("mirrors", []), server]]
+        content = "\n".join([to_toml({"server": server}), *dict.fromkeys(hosts)])
+        files.append({"path": f"{CERTS_D}/{name}/hosts.toml", "content": content})
     return files

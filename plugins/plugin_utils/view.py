@@ -94,7 +94,7 @@ def hosts_block(hosts: Mapping[str, Host], vip: str, endpoint_host: str) -> str:
 def build(settings: Mapping[str, Any], hosts: Mapping[str, Host]) -> dict[str, Any]:
     """Return the view that the roles work with."""
     address = endpoint(settings, hosts)
-    endpoint_host, _, endpoint_port = address.rpartition(":")
+    endpoint_host, _colon, endpoint_port = address.rpartition(":")
     endpoint_host = endpoint_host.strip("[]")
     return {
         "endpoint": address,

@@ -1,0 +1,158 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where packages and images come from, for every system and mirror."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from typing import Any
+
+import pytest
+
+from ansible_collections.kubestead.cluster.plugins.filter import package_sources
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import sources
+
+DEBIAN = {"id": "debian", "family": "debian", "codename": "trixie", "version_id": "13"}
+ROCKY = {"id": "rocky", "family": "redhat", "codename": "", "version_id": "9.6"}
+FINGERPRINT = ["DE15B14486CD377B9E876E1A234654DA9A296436"]
+DOCKER_FINGERPRINT = ["9DC858229FC7DD38854AE2D88D81803C0EBFCD88"]
+find = package_sources.FilterModule().filters()["package_sources"]
+
+
+def settings(mirror: str = "official", **overrides: Any) -> dict[str, Any]:
+    return {
+        "version": "1.36.3",
+        "mirror": mirror,
+        "mirror_overrides": overrides,
+        "kubernetes_key_fingerprints": FINGERPRINT,
+        "docker_key_fingerprints": DOCKER_FINGERPRINT,
+    }
+
+
+def test_kubernetes_on_debian() -> None:
+    assert find(DEBIAN, settings(), docker=False) == [
+        {
+            "path": "/etc/apt/keyrings/kubernetes.asc",
+            "url": "https://pkgs.k8s.io/core:/stable:/v1.36/deb/Release.key",
+            "openpgp_fingerprints": FINGERPRINT,
+        },
+        {
+            "path": "/etc/apt/sources.list.d/kubernetes.sources",
+            "content": (
+                "Types: deb\nURIs: https://pkgs.k8s.io/core:/stable:/v1.36/deb/\nSuites: /\n"
+                "Signed-By: /etc/apt/keyrings/kubernetes.asc\n"
+            ),
+        },
+    ]
+
+
+def test_docker_on_debian() -> None:
+    key, source = find(DEBIAN, settings(), docker=True)[2:]
+    assert key == {
+        "path": "/etc/apt/keyrings/docker.asc",
+        "url": "https://download.docker.com/linux/debian/gpg",
+        "openpgp_fingerprints": DOCKER_FINGERPRINT,
+    }
+    assert source["content"] == (
+        "Types: deb\nURIs: https://download.docker.com/linux/debian\nSuites: trixie\nComponents: stable\n"
+        "Signed-By: /etc/apt/keyrings/docker.asc\n"
+    )
+
+
+def test_rocky() -> None:
+    files = find(ROCKY, settings(), docker=True)
+    assert [item["path"] for item in files] == [
+        "/etc/pki/rpm-gpg/RPM-GPG-KEY-kubernetes",
+        "/etc/yum.repos.d/kubernetes.repo",
+        "/etc/pki/rpm-gpg/RPM-GPG-KEY-docker",
+        "/etc/yum.repos.d/docker.repo",
+    ]
+    assert files[0]["url"] == "https://pkgs.k8s.io/core:/stable:/v1.36/rpm/repodata/repomd.xml.key"
+    repository = configparser.ConfigParser(interpolation=None)
+    repository.read_string(files[1]["content"])
+    assert dict(repository["kubernetes"]) == {
+        "name": "kubernetes",
+        "baseurl": "https://pkgs.k8s.io/core:/stable:/v1.36/rpm/",
+        "enabled": "1",
+        "gpgcheck": "1",
+        "gpgkey": "file:///etc/pki/rpm-gpg/RPM-GPG-KEY-kubernetes",
+        "exclude": "kubelet kubeadm kubectl cri-tools kubernetes-cni",
+    }
+    repository.read_string(files[3]["content"])
+    # The rebuilds of RHEL take CentOS's packages.
+    assert repository["docker"]["baseurl"] == "https://download.docker.com/linux/centos/9/$basearch/stable"
+    assert "exclude" not in repository["docker"]
+    assert len(find(ROCKY, settings(), docker=False)) == 2
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [
+        (DEBIAN, "https://mirrors.aliyun.com/docker-ce/linux/debian"),
+        ({**DEBIAN, "id": "ubuntu"}, "https://mirrors.aliyun.com/docker-ce/linux/ubuntu"),
+        (ROCKY, "https://mirrors.aliyun.com/docker-ce/linux/centos/9/$basearch/stable"),
+        (
+            {**ROCKY, "id": "rhel", "version_id": "10.0"},
+            "https://mirrors.aliyun.com/docker-ce/linux/rhel/10/$basearch/stable",
+        ),
+        (
+            {**ROCKY, "id": "fedora", "version_id": "43"},
+            "https://mirrors.aliyun.com/docker-ce/linux/fedora/43/$basearch/stable",
+        ),
+    ],
+)
+def test_docker_at_aliyun(system: dict[str, str], expected: str) -> None:
+    found = sources.docker_source(settings("aliyun"), system)
+    assert found["repository"] == expected
+    assert found["key"] == re.sub(r"/\d.*", "", expected) + "/gpg"
+
+
+def test_kubernetes_at_aliyun() -> None:
+    found = sources.kubernetes_source(settings("aliyun"), "deb")
+    # Its paths have no colons.
+    assert found["repository"] == "https://mirrors.aliyun.com/kubernetes-new/core/stable/v1.36/deb/"
+    assert found["key"] == "https://mirrors.aliyun.com/kubernetes-new/core/stable/v1.36/deb/Release.key"
+
+
+@pytest.mark.parametrize("mirror", ["official", "custom"])
+def test_a_mirror_of_ones_own(mirror: str) -> None:
+    own = settings(
+        mirror,
+        kubernetes_repository="http://mirror.example.com/v{minor}/{format}",
+        kubernetes_key_fingerprints=["AB"],
+        docker_repository="http://mirror.example.com/docker/{os}/{major}",
+        docker_key="http://mirror.example.com/docker.asc",
+        docker_key_fingerprints=["CD"],
+    )
+    assert sources.kubernetes_source(own, "rpm") == {
+        "repository": "http://mirror.example.com/v1.36/rpm/",
+        "key": "http://mirror.example.com/v1.36/rpm/repodata/repomd.xml.key",
+        "fingerprints": ["AB"],
+    }
+    assert sources.docker_source(own, ROCKY) == {
+        "repository": "http://mirror.example.com/docker/centos/9",
+        "key": "http://mirror.example.com/docker.asc",
+        "fingerprints": ["CD"],
+    }
+    own["mirror_overrides"]["kubernetes_key"] = "http://mirror.example.com/k8s.asc"
+    assert sources.kubernetes_source(own, "deb")["key"] == "http://mirror.example.com/k8s.asc"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"mirror": "official"}, "registry.k8s.io"),
+        ({"mirror": "official", "image_repository": "r.example.com/k8s"}, "r.example.com/k8s"),
+        ({"mirror": "custom"}, ""),
+        ({}, ""),
+    ],
+)
+def test_image_repository(values: dict[str, str], expected: str) -> None:
+    assert sources.image_repository(values) == expected
+
+
+@pytest.mark.parametrize(("version", "expected"), [("1.36.3", "1.36"), ("1.36", "1.36"), (1.36, "1.36"), ("", "")])
+def test_minor_version(version: Any, expected: str) -> None:
+    assert sources.minor_version(version) == expected
