@@ -44,7 +44,7 @@ def missing(names: Sequence[str], installed: Mapping[str, str]) -> list[str]:
     """Those of the packages that are not installed in a version that fits."""
     found = []
     for item in names:
-        name, _, version = item.partition("=")
+        name, _equals, version = item.partition("=")
         present = installed.get(name)
         if present is None or (version and not fnmatchcase(present, version)):
             found.append(item)
@@ -61,7 +61,7 @@ def listing(names: Sequence[str], installed: Mapping[str, str]) -> dict[str, str
     before = []
     after = []
     for item in names:
-        name, _, version = item.partition("=")
+        name, _equals, version = item.partition("=")
         if name in installed:
             before.append(f"{name} {installed[name]}\n")
         after.append(f"{name} {version or '(any version)'}\n")

@@ -42,7 +42,7 @@ options:
     type: list
     elements: dict
     default: []
-    options:
+    suboptions:
       path:
         description: The file to remove.
         type: path
@@ -58,7 +58,7 @@ options:
     type: list
     elements: dict
     default: []
-    options:
+    suboptions:
       name:
         description: Full name, such as V(haproxy.service).
         type: str

@@ -42,5 +42,5 @@ def sampled(cluster: Cluster) -> Iterator[Samples]:
         yield samples
     finally:
         for name, watcher in watchers.items():
-            output, _ = watcher.communicate(timeout=60)
+            output, _errors = watcher.communicate(timeout=60)
             samples.machines[name] = json.loads(output)

@@ -41,7 +41,7 @@ def configuration(documents: list[dict[str, Any]], name: str = "kubeadm.yaml") -
 
 def new_token() -> str:
     """Return a new bootstrap token."""
-    return ".".join("".join(secrets.choice(TOKEN_ALPHABET) for _ in range(length)) for length in (6, 16))
+    return ".".join("".join(secrets.choice(TOKEN_ALPHABET) for _position in range(length)) for length in (6, 16))
 
 
 def new_certificate_key() -> str:

@@ -272,14 +272,15 @@ def fetch_url(url: str) -> bytes:
     # only a machine that has to fetch pays for these imports
     import http.client  # noqa: PLC0415
     import time  # noqa: PLC0415
-    import urllib.request  # noqa: PLC0415
+
+    from ansible.module_utils.urls import open_url  # noqa: PLC0415
 
     problem: Exception | None = None
     for attempt in range(3):
         if attempt:
             time.sleep(2 * attempt)
         try:
-            with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 (http and https only: spec.py)
+            with open_url(url, timeout=30) as answer:
                 data: bytes = answer.read(_DOWNLOAD_LIMIT + 1)
         except (OSError, http.client.HTTPException) as exc:
             problem = exc

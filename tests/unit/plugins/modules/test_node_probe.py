@@ -32,7 +32,7 @@ with patch_module_args(json.loads(sys.argv[1])):
 
 
 def free_ports(kind: socket.SocketKind, count: int) -> list[int]:
-    sockets = [socket.socket(socket.AF_INET, kind) for _ in range(count)]
+    sockets = [socket.socket(socket.AF_INET, kind) for _number in range(count)]
     for one in sockets:
         one.bind((LOOPBACK, 0))
     ports = [one.getsockname()[1] for one in sockets]
@@ -113,7 +113,9 @@ def test_the_daemon_holds_nothing_but_its_sockets() -> None:
     assert (process / "cwd").readlink() == Path("/")
     streams = [str((process / "fd" / str(number)).readlink()) for number in range(3)]
     assert streams == [os.devnull] * 3
-    others = {str(path.readlink()).split(":")[0] for path in (process / "fd").iterdir() if int(path.name) > 2}
+    others = {
+        str(path.readlink()).split(":", maxsplit=1)[0] for path in (process / "fd").iterdir() if int(path.name) > 2
+    }
     assert others == {"socket", "anon_inode"}
     # Its own session, and no child of this one.
     parent, _group, session = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1:4]
@@ -164,7 +166,7 @@ def test_a_full_backlog_is_silence() -> None:
         server.listen(0)
         fillers = []
         try:
-            for _ in range(3):
+            for _number in range(3):
                 filler = socket.socket()
                 filler.setblocking(False)
                 filler.connect_ex(server.getsockname())
@@ -192,7 +194,7 @@ def test_explain(error: OSError, text: str) -> None:
 
 
 def test_tries_run_side_by_side() -> None:
-    silent = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(10)]
+    silent = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _number in range(10)]
     try:
         for one in silent:
             one.bind((LOOPBACK, 0))

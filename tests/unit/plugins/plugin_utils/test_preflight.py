@@ -699,7 +699,7 @@ def test_one_problem_of_many_hosts_is_merged_for_people() -> None:
     cluster.state("w2", memory_mib=1)
     cluster.state("cp1", memory_mib=1)
     assert [finding.where for finding in cluster.findings] == ["cp1", "w1", "w2"]
-    assert [str(finding).split(";")[0] for finding in preflight.merged(cluster.findings)] == [
+    assert [str(finding).split(";", maxsplit=1)[0] for finding in preflight.merged(cluster.findings)] == [
         "cp1: found 1 MiB of memory",
         "w1 and w2: found 1 MiB of memory",
     ]

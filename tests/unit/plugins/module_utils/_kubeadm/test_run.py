@@ -70,12 +70,12 @@ def test_it_may_be_removed_by_others_meanwhile() -> None:
 
 def test_tokens() -> None:
     """The format of https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#token-format."""
-    tokens = {kubeadm.new_token() for _ in range(50)}
+    tokens = {kubeadm.new_token() for _number in range(50)}
     assert len(tokens) == 50
     assert all(re.fullmatch(r"[a-z0-9]{6}\.[a-z0-9]{16}", token) for token in tokens)
 
 
 def test_certificate_keys() -> None:
-    keys = {kubeadm.new_certificate_key() for _ in range(50)}
+    keys = {kubeadm.new_certificate_key() for _number in range(50)}
     assert len(keys) == 50
     assert all(len(bytes.fromhex(key)) == 32 for key in keys)

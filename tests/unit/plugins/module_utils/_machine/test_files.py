@@ -351,7 +351,7 @@ def test_a_key_in_the_wrong_form_is_put_right_without_the_network(tmp_path: Path
 
 
 class Answer:
-    """What urlopen returns."""
+    """What open_url returns."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -369,13 +369,13 @@ class Answer:
 def test_fetching(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: list[Answer | OSError] = [OSError("refused"), Answer(b"data")]
 
-    def urlopen(url: str, timeout: int) -> Answer:
+    def open_url(url: str, timeout: int) -> Answer:
         answer = answers.pop(0)
         if isinstance(answer, OSError):
             raise answer
         return answer
 
-    monkeypatch.setattr("urllib.request.urlopen", urlopen)
+    monkeypatch.setattr("ansible.module_utils.urls.open_url", open_url)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     assert files.fetch_url("https://example.org/key") == b"data"
     answers += [OSError("refused")] * 3
