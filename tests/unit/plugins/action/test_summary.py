@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table at the end, and what it says of the virtual IP."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+import pytest
+import yaml
+
+from ansible_collections.kubestead.cluster.plugins.action import summary
+from ansible_collections.kubestead.cluster.plugins.modules import summary as documentation
+
+HOSTS = {
+    "CP1": {"node_name": "cp1", "control_plane": True},
+    "CP2": {"node_name": "cp2", "control_plane": True},
+    "W1": {"node_name": "w1", "control_plane": False},
+}
+NODES = [
+    {"name": "w1", "control_plane": False, "ready": False, "version": "v1.36.3", "address": "10.90.0.21"},
+    {"name": "cp2", "control_plane": True, "ready": True, "version": "v1.36.3", "address": "10.90.0.12"},
+    {"name": "cp1", "control_plane": True, "ready": True, "version": "v1.36.3", "address": "10.90.0.11"},
+]
+
+
+class HostVars:
+    def __init__(self, results: dict[str, dict[str, Any]]) -> None:
+        self.results = results
+
+    def raw_get(self, name: str) -> dict[str, Any]:
+        return {"verified": self.results[name]} if name in self.results else {}
+
+
+def run(results: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, **more: Any) -> tuple[Any, str]:
+    args = {"nodes": NODES, "hosts": HOSTS, "verified_var": "verified", "vip": "10.90.0.100"}
+    args |= {"server": "https://10.90.0.100:8443", "kubeconfig": "/home/me/kubeconfig"} | more
+    shown: list[str] = []
+    monkeypatch.setattr(summary.display, "display", shown.append)
+    action = summary.ActionModule(mock.Mock(args=args, async_val=0), mock.Mock(), mock.Mock(), None, mock.Mock(), None)
+    return action.run(task_vars={"hostvars": HostVars(results)}), "\n".join(shown)
+
+
+def held(*names: str) -> dict[str, dict[str, Any]]:
+    return {name: {"holds_vip": name in names} for name in HOSTS}
+
+
+def test_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, shown = run(held("CP2"), monkeypatch)
+    assert (result["changed"], result["vip_holders"], result.get("failed")) == (False, ["cp2"], None)
+    assert shown == (
+        "NODE  ROLE           STATUS    VERSION  ADDRESS     VIP\n"
+        "cp1   control plane  Ready     v1.36.3  10.90.0.11\n"
+        "cp2   control plane  Ready     v1.36.3  10.90.0.12  held\n"
+        "w1    worker         NotReady  v1.36.3  10.90.0.21\n"
+        "\n"
+        "The API is at https://10.90.0.100:8443. To use it:\n"
+        "  export KUBECONFIG=/home/me/kubeconfig"
+    )
+
+
+def test_nobody_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, shown = run(held(), monkeypatch)
+    assert result["failed"] is True
+    assert result["msg"] == (
+        "the virtual IP 10.90.0.100 is held by no control plane: look at keepalived and haproxy there"
+    )
+    assert "NODE" in shown
+
+
+def test_two_hold_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, _shown = run(held("CP1", "CP2"), monkeypatch)
+    assert result["msg"] == (
+        "the virtual IP 10.90.0.100 is held by cp1, cp2: VRRP does not pass between them (protocol 112)"
+    )
+    assert result["vip_holders"] == ["cp1", "cp2"]
+
+
+def test_a_limited_run_may_not_see_the_holder(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = held()
+    del results["CP2"]
+    assert "failed" not in run(results, monkeypatch)[0]
+    # But two of those it sees are too many.
+    assert run({name: {"holds_vip": True} for name in ("CP1", "W1")}, monkeypatch)[0]["failed"] is True
+
+
+def test_without_a_vip(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, _shown = run(held(), monkeypatch, vip="")
+    assert "failed" not in result
+
+
+def test_the_module_documents_what_the_action_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = yaml.safe_load(documentation.DOCUMENTATION)["options"]
+    assert options.keys() == {"nodes", "hosts", "verified_var", "vip", "server", "kubeconfig"}
