@@ -74,7 +74,9 @@ class Kubeadm:
 @pytest.fixture
 def kubeadm(machine: Path, programs: Any, monkeypatch: pytest.MonkeyPatch) -> Kubeadm:
     # The paths that are not _membership's: the CA and the administrator's kubeconfig.
-    place = lambda path: machine / str(path).removeprefix(str(machine)).lstrip("/")  # noqa: E731
+    def place(path: str) -> Path:
+        return machine / path.removeprefix(str(machine)).lstrip("/")
+
     monkeypatch.setattr(kubeadm_init, "Path", place)
     program = Kubeadm(machine)
     programs.answers["kubeadm init"] = program
