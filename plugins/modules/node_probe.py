@@ -149,6 +149,10 @@ LISTEN_TIMEOUT = 60.0
 CONNECT_TIMEOUT = 2.0
 #: Seconds that the listener stays after the last connection: machines that are slower still find it.
 GRACE = 5.0
+#: What a probe says, so that the listener knows it from others' connections.
+GREETING = b"kubestead"
+GREETING_TIMEOUT = 0.2
+NONCE_LENGTH = 16
 PORT_OPTIONS = {
     "port": {"type": "int", "required": True},
     "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
@@ -200,31 +204,32 @@ def open_sockets(
 def serve(sockets: list[socket.socket], timeout: float, grace: float = GRACE) -> None:
     """Accept and hang up on TCP, echo on UDP, until `grace` after the last connection or `timeout` without any.
 
-    Connections can't keep the listener for ever: it ends after ten times `timeout` whatever comes.
+    Only probes count: the health checks of a load balancer that knows this machine already would keep it for ever.
     """
     selector = selectors.DefaultSelector()
     for listener in sockets:
         listener.setblocking(False)
         selector.register(listener, selectors.EVENT_READ)
     end = time.monotonic() + timeout
-    latest = time.monotonic() + 10 * timeout
-    while time.monotonic() < min(end, latest):
-        for key, _events in selector.select(min(end, latest) - time.monotonic()):
-            answer(key.fileobj)  # type: ignore[arg-type]
-            end = time.monotonic() + grace
+    while time.monotonic() < end:
+        for key, _events in selector.select(end - time.monotonic()):
+            if answer(key.fileobj):  # type: ignore[arg-type]
+                end = time.monotonic() + grace
 
 
-def answer(listener: socket.socket) -> None:
-    """Answer one connection or datagram. One that was given up in the meantime is no error."""
+def answer(listener: socket.socket) -> bool:
+    """Answer one connection or datagram, and tell whether it was a probe. One that was given up is no error."""
     try:
         if listener.type == socket.SOCK_STREAM:
             connection, _peer = listener.accept()
-            connection.close()
-        else:
-            data, peer = listener.recvfrom(64)
-            listener.sendto(data, peer)
+            with connection:
+                connection.settimeout(GREETING_TIMEOUT)
+                return connection.recv(len(GREETING)) == GREETING
+        data, peer = listener.recvfrom(64)
+        listener.sendto(data, peer)
+        return len(data) == NONCE_LENGTH
     except OSError:
-        return
+        return False
 
 
 def daemonise(sockets: list[socket.socket], timeout: float) -> int:
@@ -286,13 +291,13 @@ def try_port(host: str, address: str, port: int, protocol: str, timeout: float) 
 
 
 def try_tcp(address: str, port: int, timeout: float) -> None:
-    with socket.create_connection((address, port), timeout):
-        pass
+    with socket.create_connection((address, port), timeout) as connection:
+        connection.sendall(GREETING)
 
 
 def try_udp(address: str, port: int, timeout: float) -> None:
     """Send a nonce and wait for its echo; once more half-way, as a datagram may be lost."""
-    nonce = secrets.token_bytes(16)
+    nonce = secrets.token_bytes(NONCE_LENGTH)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     deadline = time.monotonic() + timeout
     with socket.socket(family, socket.SOCK_DGRAM) as client:

@@ -241,14 +241,16 @@ def test_serve_goes_on_after_a_connection_that_was_given_up() -> None:
     node_probe.answer(GivenUp())  # type: ignore[arg-type]
 
 
-def test_connections_cannot_keep_the_listener_for_ever() -> None:
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"], ids=["silent", "tls"])
+def test_health_checks_of_others_do_not_keep_the_listener(said: bytes) -> None:
     sockets, listening, _busy = node_probe.open_sockets(LOOPBACK, ports_of([0], []))
     assert len(listening) == 1
     address = sockets[0].getsockname()
-    server = threading.Thread(target=node_probe.serve, args=(sockets, 0.1, 60.0))
+    server = threading.Thread(target=node_probe.serve, args=(sockets, 0.3, 60.0))
     server.start()
     start = time.monotonic()
-    with socket.create_connection(address):
+    with socket.create_connection(address) as checker:
+        checker.sendall(said)
         server.join(5)
     assert not server.is_alive()
     assert time.monotonic() - start < 3
