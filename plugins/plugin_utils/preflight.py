@@ -1558,7 +1558,7 @@ def takes_containerd_from_docker(host: HostReport) -> bool:
     source = host.variables.get("containerd_source", "auto")
     system = (host.state or {}).get("os", {})
     unfit = system.get("family") == "redhat" or system.get("codename") == "bookworm"
-    return source == "docker" or (source == "auto" and unfit)
+    return bool(source == "docker" or (source == "auto" and unfit))
 
 
 def check_mirror(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
