@@ -15,7 +15,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -87,7 +87,8 @@ class Playbook:
 
     def kill(self) -> None:
         """End it and all its workers at once, as if the controller had lost its power."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # It may have ended by itself.
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self._scratch.cleanup()
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import pytest
 from tests.lab import nodes
 from tests.lab.base import run
 
-from .cluster import Cluster, fresh, wait_for
+from .cluster import Cluster, Playbook, fresh, wait_for
 
 STEP_SECONDS = 600
 # The lock is for as long as the machine runs.
@@ -30,13 +31,20 @@ class Interruption:
     file: str = "/"
     restart: bool = False
 
-    def wait(self, cluster: Cluster) -> None:
+    def wait(self, cluster: Cluster, playbook: Playbook) -> None:
         """Return as soon as the moment has come."""
         # Anchored, for the shell's own command line holds the pattern too.
         watch = f"until pgrep -f '^[^ ]*{self.process}' >/dev/null && test -e {self.file}; do sleep 0.1; done"
-        subprocess.run(
-            ["docker", "exec", cluster.lab.container(self.node), "sh", "-c", watch], check=True, timeout=STEP_SECONDS
-        )
+        container = cluster.lab.container(self.node)
+        with subprocess.Popen(
+            ["docker", "exec", container, "timeout", f"{STEP_SECONDS}", "sh", "-c", watch]
+        ) as watcher:
+            while watcher.poll() is None:
+                if playbook.process.poll() is not None:
+                    cluster.on(self.node, "pkill", "-x", "timeout")
+                    pytest.fail(f"the run ended before {self}:\n{playbook.output[-6000:]}")
+                time.sleep(0.05)
+        assert watcher.returncode == 0, f"not seen: {self}"
 
 
 PREPARE = Interruption("cp2", "dpkg .*--unpack")
@@ -70,9 +78,9 @@ def test_the_same_command_completes_it(machines: Cluster, interruptions: list[In
     for interruption in interruptions:
         playbook = machines.start_site()
         try:
-            interruption.wait(machines)
-        finally:
+            interruption.wait(machines, playbook)
             print(f"\n{interruption}: now")
+        finally:
             playbook.kill()
         if interruption.restart:
             power_cycle(machines, interruption.node)
