@@ -25,6 +25,7 @@ from typing import Any
 from kubernetes import client, config
 
 from tests.lab import engine, nodes
+from tests.lab.lab import Lab, load, names
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -145,7 +146,7 @@ def wait_for(what: str, condition: Callable[[], object], seconds: float, interva
 class Cluster:
     """The machines of a lab, and the cluster that the playbook makes of them."""
 
-    def __init__(self, lab: nodes.Lab) -> None:
+    def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.inventory = lab.folder / "hosts.yml"
         self.kubeconfig = lab.folder / "kubeconfig"
@@ -231,10 +232,10 @@ def api_is_ready(address: str, port: int) -> bool:
 @contextmanager
 def fresh(name: str, control_planes: int, workers: int, *options: str) -> Iterator[Cluster]:
     """A lab of this name with bare machines, gone afterwards; more options of `up` may follow."""
-    if name in nodes.names():
+    if name in names():
         lab_command("down", name)
     lab_command("up", name, "--control-planes", str(control_planes), "--workers", str(workers), *options)
     try:
-        yield Cluster(nodes.load(name))
+        yield Cluster(load(name))
     finally:
         lab_command("down", name)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab import nodes
+from tests.lab.lab import load
 
 from .cluster import Cluster, Run, fresh
 from .sampling import Samples, sampled
@@ -26,7 +26,7 @@ def cluster() -> Iterator[Cluster]:
     """Five bare machines; KUBESTEAD_E2E_LAB names a lab to use instead, which is not removed."""
     name = os.environ.get("KUBESTEAD_E2E_LAB")
     if name:
-        machines = Cluster(nodes.load(name))
+        machines = Cluster(load(name))
         add_labels(machines)
         yield machines
         return
