@@ -1555,7 +1555,7 @@ def check_leftovers(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Ite
 
 def takes_containerd_from_docker(host: HostReport) -> bool:
     """Whether role containerd takes Docker's package: where the user says so, or the system has none that is fit."""
-    source = host.variables.get("containerd_source", "auto")
+    source = str(host.variables.get("containerd_source", "auto"))
     system = (host.state or {}).get("os", {})
     unfit = system.get("family") == "redhat" or system.get("codename") == "bookworm"
     return bool(source == "docker" or (source == "auto" and unfit))

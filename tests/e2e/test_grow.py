@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.lab import nodes
+from tests.lab.lab import load
 
 from .cluster import API_PORT, Cluster, fresh, lab_command
 
@@ -81,13 +81,13 @@ def test_a_cluster_grows() -> None:
             assert f"server: https://{endpoint}" in first.kubeconfig.read_text()
 
             lab_command("add", LAB, "w2")
-            limited = Cluster(nodes.load(LAB)).site(*external, "--limit", "w2").succeeded()
+            limited = Cluster(load(LAB)).site(*external, "--limit", "w2").succeeded()
             # What runs once is counted to the only host of the play.
             assert {host for _play, _task, host in limited.changed} == {"w2"}
             assert first.ready_nodes() == {"cp1", "w1", "w2"}
 
             lab_command("add", LAB, "cp2")
-            grown = Cluster(nodes.load(LAB))
+            grown = Cluster(load(LAB))
             run = grown.site(*external).succeeded()
             # An even number of etcd members bears no more losses than one less.
             assert "even" in run.output

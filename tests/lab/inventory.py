@@ -87,6 +87,8 @@ def variables(lab: Lab) -> dict[str, Any]:
         **({"cluster_vip": lab.vip} if len(control_planes) > 1 else {}),
         **mirror(lab),
         **ODDITIES,
+        # The mirror's repository has one that is new enough for every system.
+        "containerd_source": "distribution",
         "containerd_configuration": {"plugins": {RUNTIME_PLUGIN[lab.os]: {"restrict_oom_score_adj": True}}},
     }
 
