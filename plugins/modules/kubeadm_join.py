@@ -157,7 +157,7 @@ def undo(run: Runner, cri_socket: str) -> None:
     _membership.restore_saved()
 
 
-def join(run: Runner, path: str) -> None:
+def join(run: Runner, path: str, cri_socket: str) -> None:
     """Run kubeadm join, waiting while the node of an undone join still counts as Ready."""
     deadline = time.monotonic() + STILL_READY_SECONDS
     while True:
@@ -168,6 +168,8 @@ def join(run: Runner, path: str) -> None:
             if STILL_READY not in str(error) or time.monotonic() > deadline:
                 raise
         time.sleep(5)
+        # It asks late: its preflight would stumble over what it has put in place by then.
+        undo(run, cri_socket)
 
 
 def apply(run: Runner, params: dict[str, Any]) -> Plan:
@@ -195,7 +197,7 @@ def apply(run: Runner, params: dict[str, Any]) -> Plan:
             undo(run, params["cri_socket"])
         _membership.begin("join")
         with kubeadm.configuration(documents, "join.yaml") as path:
-            join(run, path)
+            join(run, path, params["cri_socket"])
         _membership.end()
     return todo
 
