@@ -7,6 +7,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 LAB ?= demo
+# Where the demo's packages and images come from: official, mirror (built here), or auto.
+SOURCE ?= auto
 
 BIN := $(CURDIR)/$(VENV)/bin
 PY := $(BIN)/python
@@ -39,7 +41,7 @@ $(CHECKOUT):
 	ln -sfn ../../../.. $@
 
 demo: venv ## Bring up five machines and make a cluster of them
-	$(PY) -m tests.lab up $(LAB)
+	$(PY) -m tests.lab up $(LAB) --source $(SOURCE)
 	$(BIN)/ansible-playbook playbooks/site.yml -i $(LAB_FILES)/hosts.yml
 	@echo KUBECONFIG=$(LAB_FILES)/kubeconfig
 

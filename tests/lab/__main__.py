@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,6 +21,10 @@ from .base import LabError, home, say, timed, write_atomic
 from .lab import load, names
 from .versions import COMPONENTS, DEFAULT_VERSION, NODE_SYSTEMS, RELEASES
 
+OFFICIAL_SITES = (
+    "https://pkgs.k8s.io/core:/stable:/v1.36/deb/InRelease",
+    "https://registry.k8s.io/v2/",
+)
 PARTS = ("flannel", "flannel-cni", "kubernetes-cni", "cri-tools")
 
 
@@ -67,12 +72,27 @@ def build(targets: Sequence[str]) -> None:
             )
 
 
+def official_sites_answer() -> bool:
+    """Whether this computer reaches where Kubernetes is published: then nothing has to be built."""
+    for url in OFFICIAL_SITES:
+        try:
+            with urllib.request.urlopen(url, timeout=3):
+                continue
+        except OSError:
+            return False
+    return True
+
+
 def up(arguments: argparse.Namespace) -> None:
     """Make a lab and tell where it is."""
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,20}", arguments.name):
         raise LabError(f"{arguments.name!r} can't be a lab's name: small letters, digits and dashes, at most 21")
     engine.start()
-    if arguments.source == "mirror":
+    source = arguments.source
+    if source == "auto":
+        source = "official" if official_sites_answer() else "mirror"
+        say(f"packages and images: {source}")
+    if source == "mirror":
         if arguments.version not in RELEASES:
             raise LabError(f"the mirror can't have {arguments.version}; it can have: {', '.join(RELEASES)}")
         prepare(arguments.version, arguments.os)
@@ -87,7 +107,7 @@ def up(arguments: argparse.Namespace) -> None:
         user=arguments.user,
         internal=arguments.internal,
         version=arguments.version,
-        source=arguments.source,
+        source=source,
     )
     print(lab.folder / "hosts.yml")
 
@@ -153,7 +173,12 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--user", choices=("root", "operator"), default="root", help="whom Ansible logs in as")
     command.add_argument("--internal", action="store_true", help="a network without a way out")
     command.add_argument("--version", default=DEFAULT_VERSION, help="of Kubernetes")
-    command.add_argument("--source", choices=("mirror", "official"), default="mirror", help="of packages and images")
+    command.add_argument(
+        "--source",
+        choices=("mirror", "official", "auto"),
+        default="mirror",
+        help="of packages and images: the lab's own mirror, the official sites, or those if they answer",
+    )
     command.set_defaults(function=up)
 
     command = commands.add_parser("down", help="remove a lab")
