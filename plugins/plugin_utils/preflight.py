@@ -23,6 +23,7 @@ CONTROL_PLANE = "kube_control_plane"
 WORKER = "kube_node"
 
 #: https://kubernetes.io/releases/ on 2026-11-22
+KUBEADM_UPGRADE = "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/"
 SUPPORTED_MINORS: tuple[str, ...] = ("1.35", "1.36", "1.37")
 
 #: Releases the collection supports: os-release ID -> versions (major ones for EL).
@@ -879,13 +880,9 @@ def check_annotations(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> I
 
 
 def split_taint(taint: object) -> tuple[str, object, str] | None:
-    """key=value:Effect, key:Effect or a dictionary of key, value and effect."""
+    """Key, value and effect of a dictionary of these; None for anything else."""
     if isinstance(taint, Mapping) and set(taint) <= {"key", "value", "effect"}:
         return str(taint.get("key", "")), taint.get("value") or "", str(taint.get("effect", ""))
-    if isinstance(taint, str):
-        rest, _colon, effect = taint.rpartition(":")
-        key, _equals, value = rest.partition("=")
-        return key, value, effect
     return None
 
 
@@ -896,8 +893,8 @@ def check_taints(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterat
         for taint in host.taints:
             parts = split_taint(taint)
             if parts is None:
-                expected = "key=value:Effect, or a dictionary of key, value and effect"
-                yield error("taints", where, repr(taint), expected, "write it like dedicated=gpu:NoSchedule")
+                remedy = "write it like {key: dedicated, value: gpu, effect: NoSchedule}"
+                yield error("taints", where, repr(taint), "a dictionary of key, value and effect", remedy)
                 continue
             key, value, effect = parts
             if not is_label_key(key):
@@ -1123,9 +1120,9 @@ def check_skew(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[
             )
         elif behind > 1:
             following = f"{kubelet[0]}.{kubelet[1] + 1}"
-            remedy = f"upgrade by one minor at a time with playbooks/upgrade.yml, first to {following}"
+            remedy = f"set cluster_version back; kubeadm upgrades by one minor at a time, first to {following}"
         else:
-            remedy = "upgrade the cluster with playbooks/upgrade.yml, or set cluster_version back"
+            remedy = f"set cluster_version back, or upgrade the cluster first ({KUBEADM_UPGRADE})"
         yield error(
             "version-skew",
             host.name,
@@ -1468,7 +1465,7 @@ def check_other_cluster(_cluster: ClusterIntent, hosts: Sequence[HostReport]) ->
             continue
         remedy = (
             f"leave {host.name} out of this inventory; only if it is to be taken from its cluster: drain and delete it "
-            f"there, then playbooks/reset.yml --limit {host.name}"
+            f"there, then kubestead.cluster.reset --limit {host.name}"
         )
         if ours and theirs and theirs != ours:
             server = f", at {host.member['server']}" if host.member.get("server") else ""
@@ -1500,7 +1497,7 @@ def check_role(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator
                 f"a {names[role][0]} of the cluster in group {names[host.role][1]}",
                 f"group {names[role][1]}, as a machine keeps the role it joined with",
                 f"move the host back to {names[role][1]}, or remove it from the cluster (drain, delete, "
-                f"playbooks/reset.yml --limit {host.name}) and let it join anew",
+                f"kubestead.cluster.reset --limit {host.name}) and let it join anew",
             )
 
 
@@ -1533,7 +1530,7 @@ def check_endpoint_changed(cluster: ClusterIntent, hosts: Sequence[HostReport]) 
             f"a member that reaches the API at {join_endpoint(*used)}",
             f"the inventory's endpoint, {join_endpoint(*wanted)}",
             f"put the old one back (cluster_vip, or cluster_endpoint: {join_endpoint(*used)}); to move the node: drain "
-            f"and delete it, playbooks/reset.yml --limit {host.name}, and let it join anew through the new endpoint",
+            f"and delete it, kubestead.cluster.reset --limit {host.name}, and let it join anew by the new endpoint",
         )
 
 
@@ -1546,7 +1543,7 @@ def check_leftovers(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Ite
                 f"remains that neither an interrupted init nor join explains "
                 f"({listing(host.member.get('leftovers') or ())})",
                 "a bare machine or a member of the cluster",
-                f"look at them, then remove them with playbooks/reset.yml --limit {host.name}",
+                f"look at them, then remove them with kubestead.cluster.reset --limit {host.name}",
             )
 
 

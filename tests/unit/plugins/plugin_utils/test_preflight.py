@@ -25,6 +25,12 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils.preflight import
 
 CA = "sha256:5f5b64e9bdca0a7fdd5aa8b4ae63d3e2a2c2e8ac0ee33c9b51f54cbb6fd6a1f0"
 OTHER_CA = "sha256:0000000000000a7fdd5aa8b4ae63d3e2a2c2e8ac0ee33c9b51f54cbb6fd6a1f0"
+
+
+def taint(key: str, value: str) -> dict[str, str]:
+    return {"key": key, "value": value, "effect": "NoSchedule"}
+
+
 BARE = {
     "state": "bare",
     "partial_of": None,
@@ -328,12 +334,12 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "w1 node_taints", "effect 'NoScheduling'", "NoSchedule, PreferNoSchedule or NoExecute",
      "did you mean NoSchedule?"),
     ("taints", "error", host("w1", taints=[42]),
-     "w1 node_taints", "42", "key=value:Effect", "dedicated=gpu:NoSchedule"),
-    ("taints", "error", host("w1", taints=["a=1:NoSchedule", "a=2:NoSchedule"]),
+     "w1 node_taints", "42", "a dictionary of key", "effect: NoSchedule"),
+    ("taints", "error", host("w1", taints=[taint("a", "1"), taint("a", "2")]),
      "w1 node_taints", "a:NoSchedule twice", "one taint for each", "remove one"),
-    ("taints", "error", host("w1", taints=["=1:NoSchedule"]),
+    ("taints", "error", host("w1", taints=[taint("", "1")]),
      "w1 node_taints", "key ''", "a label's key", "correct the key"),
-    ("taints", "error", host("w1", taints=["a=b c:NoSchedule"]),
+    ("taints", "error", host("w1", taints=[taint("a", "b c")]),
      "w1 node_taints", "value 'b c'", "a label's value", "correct the value"),
     ("subnet-syntax", "error", settings(pod_subnet="10.244.0.0/33"),
      "cluster_pod_subnet", "'10.244.0.0/33'", "a network like", "correct the network"),
@@ -378,11 +384,11 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      both(Cluster.converged, state("w1", kube={"kubeadm": "1.36.4", "kubelet": "1.36.4", "kubectl": None})),
      "w1", "kubelet 1.36.4 and kubeadm 1.36.4", "nothing newer", "does not support downgrades"),
     ("version-skew", "error", both(Cluster.converged, settings(version="1.37.2")),
-     "cp1", "kubelet 1.36.3 on a member", "cluster_version 1.37.2", "playbooks/upgrade.yml"),
+     "cp1", "kubelet 1.36.3 on a member", "cluster_version 1.37.2", "upgrade the cluster first"),
     ("version-skew", "error",
      both(Cluster.converged, state("cp1", kube={"kubeadm": "1.34.4", "kubelet": "1.34.4", "kubectl": None})),
      "cp1", "kubelet 1.34.4", "cluster_version 1.36.3",
-     "one minor at a time with playbooks/upgrade.yml, first to 1.35"),
+     "one minor at a time, first to 1.35"),
     ("version-skew", "error",
      both(Cluster.converged, state("w1", kube={"kubeadm": "1.32.0", "kubelet": "1.32.0", "kubectl": None})),
      "w1", "kubelet 1.32.0", "cluster_version 1.36.3", "kubelet 1.32 may not talk to an API server of 1.36"),
@@ -472,7 +478,7 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "w1", f"another cluster (CA {OTHER_CA[:19]}, at https://10.90.0.100:8443)", f"this cluster (CA {CA[:19]})",
      "leave w1 out of this inventory"),
     ("other-cluster", "error", both(Cluster.converged, lambda cluster: cluster.partial("w1", "join", ca_hash=OTHER_CA)),
-     "w1", "another cluster", "this cluster", "playbooks/reset.yml --limit w1"),
+     "w1", "another cluster", "this cluster", "kubestead.cluster.reset --limit w1"),
     ("other-cluster", "error", both(Cluster.converged, lambda cluster: cluster.member("cp1", ca_hash=OTHER_CA)),
      "cp1", f"another cluster (CA {OTHER_CA[:19]}", f"this cluster (CA {CA[:19]})", "leave cp1 out"),
     ("other-cluster", "error", lambda cluster: cluster.member("w1"),
@@ -492,7 +498,7 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
     ("endpoint-changed", "error", both(Cluster.converged, settings(endpoint="lb.example.com:443")),
      "w1", "API at 10.90.0.100:8443", "lb.example.com:443", "put the old one back"),
     ("leftovers", "error", lambda cluster: cluster.partial("w1", "unknown", leftovers=["/etc/kubernetes/admin.conf"]),
-     "w1", "(/etc/kubernetes/admin.conf)", "a bare machine or a member", "playbooks/reset.yml --limit w1"),
+     "w1", "(/etc/kubernetes/admin.conf)", "a bare machine or a member", "kubestead.cluster.reset --limit w1"),
 ]  # fmt: skip
 
 
@@ -617,7 +623,11 @@ PASSING: dict[str, Spoil] = {
     "annotations": host("w1", annotations={"example.com/owner": "anybody, at any length"}),
     "taints": host(
         "w1",
-        taints=["a=1:NoSchedule", "a:NoExecute", {"key": "example.com/b", "effect": "PreferNoSchedule", "value": None}],
+        taints=[
+            taint("a", "1"),
+            {"key": "a", "effect": "NoExecute"},
+            {"key": "example.com/b", "effect": "PreferNoSchedule", "value": None},
+        ],
     ),
     "variables": host(
         "w1",
