@@ -61,3 +61,7 @@ def test_members_reach_the_new_ones_and_try_nothing_of_each_other() -> None:
     assert targets("cp1", ["w2"], ["cp1", "cp2"]) == {"w2": ["8472/udp", "10250/tcp"]}
     assert targets("w1", ["w2"], ["cp1"]) == {"w2": ["8472/udp"]}
     assert targets("w1", [], ["cp1", "cp2"]) == {}
+
+
+def test_nothing_to_try_is_no_target() -> None:
+    assert targets("w2", ["w2"], ["w1"]) == {}
