@@ -120,6 +120,10 @@ class Missing(Exception):
     """A node is not in the cluster."""
 
 
+class Unreadable(Exception):
+    """The record of what was set is not what this module writes."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Labels, annotations and taints of a node."""
@@ -167,9 +171,21 @@ def keys(current: Mapping[str, str], wanted: Mapping[str, str], managed: list[st
     return changes
 
 
+def managed_record(name: str, text: str) -> dict[str, list[str]]:
+    """Return what the module once set on a node, from the annotation that it keeps there."""
+    try:
+        record: dict[str, list[str]] = json.loads(text)
+    except ValueError:
+        raise Unreadable(
+            f"node {name}, annotation {MANAGED}: found {text!r}, expected the JSON that this module writes; remove the "
+            "annotation, and by hand what is no longer wanted"
+        ) from None
+    return record
+
+
 def plan(node: Mapping[str, Any], current: Settings) -> Plan | None:
     """Decide what one node needs, None where it is in order."""
-    managed = json.loads(current.annotations.get(MANAGED, "{}"))
+    managed = managed_record(node["name"], current.annotations.get(MANAGED, "{}"))
     labels = {key: str(value) for key, value in node["labels"].items()}
     annotations = {key: str(value) for key, value in node["annotations"].items()}
     record = {

@@ -225,3 +225,8 @@ class TestModule:
         nodes = [{"name": "w1", "taints": [{"key": "a", "effect": "noschedule"}]}]
         message = run_module(node_settings, kubeconfig="/nonexistent", nodes=nodes)["msg"]
         assert "value of effect must be one of: NoSchedule, PreferNoSchedule, NoExecute, got: noschedule" in message
+
+
+def test_a_record_that_is_none_names_node_and_annotation() -> None:
+    with pytest.raises(node_settings.Unreadable, match=r"node w1, annotation kubestead.io/managed: found 'oops'"):
+        node_settings.managed_record("w1", "oops")
