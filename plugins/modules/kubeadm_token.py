@@ -23,7 +23,9 @@ options:
     choices: [present, absent]
     default: present
   token_id:
-    description: The public first part of the token to remove.
+    description:
+      - The public first part of the token to remove.
+      - With C(--check), empty means the one that the run would have created.
     type: str
   endpoint:
     description: Where the API is reached, as host:port. Needed with O(state=present).
@@ -147,7 +149,7 @@ def main() -> None:
         if params["state"] == "present":
             result = {} if module.check_mode else {"join": create(run, params)}
             module.exit_json(changed=True, **result)
-        present = exists(run, params["token_id"])
+        present = exists(run, params["token_id"]) if params["token_id"] else module.check_mode
         if present and not module.check_mode:
             run(["kubeadm", "token", "delete", params["token_id"], "--kubeconfig", kubeadm.ADMIN_CONF])
         module.exit_json(changed=present)

@@ -116,6 +116,14 @@ def test_absent(machine: Path, programs: Any, run_module: Run, token_id: str, pr
     assert programs.calls == expected
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_absent_in_a_plan_that_would_have_created_it(programs: Any, run_module: Run, check_mode: bool) -> None:
+    assert (
+        run_module(kubeadm_token, state="absent", token_id="", _ansible_check_mode=check_mode)["changed"] is check_mode
+    )
+    assert programs.calls == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "missing"),
     [({"endpoint": "10.90.0.100:8443"}, "version"), ({"state": "absent"}, "token_id")],
