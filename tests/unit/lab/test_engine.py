@@ -47,7 +47,7 @@ def test_failed_command_tells_its_words() -> None:
 
 
 def test_missing_command_points_to_doctor() -> None:
-    with pytest.raises(base.LabError, match="no-such-program is not installed.*doctor"):
+    with pytest.raises(base.LabError, match=r"no-such-program is not installed.*doctor"):
         base.run(["no-such-program"])
 
 
