@@ -131,6 +131,7 @@ kind: ClusterConfiguration
 kubernetesVersion: v$version
 controlPlaneEndpoint: $vip:8443
 imageRepository: $mirror:5000
+etcd: {local: {extraArgs: [{name: unsafe-no-fsync, value: "true"}]}}
 networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/12}
 ---
 apiVersion: kubelet.config.k8s.io/v1beta1
