@@ -55,25 +55,25 @@ SCENARIOS = (
         "kube-apiserver killed",
         lambda cluster, node: cluster.on(node, "pkill", "-9", "-x", "kube-apiserver"),
         lambda _cluster, _node: None,
-        5.0,
+        2.0,
     ),
     Scenario(
         "haproxy stopped",
         lambda cluster, node: cluster.on(node, "systemctl", "stop", "haproxy"),
         lambda cluster, node: cluster.on(node, "systemctl", "start", "haproxy"),
-        5.0,
+        2.0,
     ),
     Scenario(
         "keepalived stopped",
         lambda cluster, node: cluster.on(node, "systemctl", "stop", "keepalived"),
         lambda cluster, node: cluster.on(node, "systemctl", "start", "keepalived"),
-        5.0,
+        2.0,
     ),
     Scenario(
         "machine paused",
         lambda cluster, node: cluster.act("pause", node),
         lambda cluster, node: cluster.act("unpause", node),
-        5.0,
+        3.0,
     ),
 )
 
