@@ -131,9 +131,11 @@ def main() -> None:
         if module.check_mode and not installed:
             module.exit_json(changed=True, missing=[])
         absent = missing(run, module.params)
-        if absent and not module.check_mode and run(["systemctl", "is-active", UNIT], check=False).rc != 0:
+        # An earlier run may still be at it.
+        pulls = bool(absent) and run(["systemctl", "is-active", UNIT], check=False).rc != 0
+        if pulls and not module.check_mode:
             pull(run, absent, module.params["background"])
-        module.exit_json(changed=bool(absent), missing=absent)
+        module.exit_json(changed=pulls, missing=absent)
 
 
 if __name__ == "__main__":

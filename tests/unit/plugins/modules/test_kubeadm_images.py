@@ -94,7 +94,7 @@ def test_in_the_foreground(programs: Any, told: list[Any], run_module: Run) -> N
 def test_while_a_pull_runs_no_other_is_started(programs: Any, told: list[Any], run_module: Run) -> None:
     programs.answers["systemctl is-active"] = (0, "active\n", "")
     result = run_module(kubeadm_images, **ARGUMENTS)
-    assert result["missing"] == EVERY_NODE
+    assert (result["changed"], result["missing"]) == (False, EVERY_NODE)
     assert programs.calls[-1] == "systemctl is-active kubestead-images.service"
 
 
@@ -114,7 +114,7 @@ def test_all_are_there(programs: Any, told: list[Any], run_module: Run, control_
 def test_check_mode(machine: Path, programs: Any, told: list[Any], run_module: Run) -> None:
     result = run_module(kubeadm_images, _ansible_check_mode=True, **ARGUMENTS)
     assert (result["changed"], result["missing"]) == (True, EVERY_NODE)
-    assert [call.split()[0] for call in programs.calls] == ["kubeadm", "crictl"]
+    assert [call.split()[0] for call in programs.calls] == ["kubeadm", "crictl", "systemctl"]
     assert not (machine / "run/kubestead/images").exists()
 
 
