@@ -35,7 +35,6 @@ VARIABLES = {
 }
 EXPECTED = {
     "annotations",
-    "cgroup-v1",
     "duplicate-hostname",
     "duplicate-machine-id",
     "duplicate-node-name",
@@ -62,7 +61,7 @@ def broken_machines(cluster: Cluster) -> Iterator[None]:
     """Machines that can't make a cluster; as they were afterwards."""
     cp2 = cluster.lab.nodes["cp2"].address
     identity = cluster.on("w1", "cat", "/etc/machine-id").strip()
-    resolver = cluster.on("w2", "cat", "/etc/resolv.conf")
+    cluster.on("w2", "cp", "/etc/resolv.conf", "/root/resolv.conf")
     listener = "import socket, time; s = socket.create_server(('', 6443)); time.sleep(600)"
     cluster.on("cp1", "systemd-run", "--quiet", "--unit=squatter", "python3", "-c", listener)
     cluster.on("w1", "sh", "-c", f"echo {cluster.on('cp1', 'cat', '/etc/machine-id').strip()} > /etc/machine-id")
@@ -76,7 +75,7 @@ def broken_machines(cluster: Cluster) -> Iterator[None]:
         cluster.on("w1", "sh", "-c", f"echo {identity} > /etc/machine-id")
         cluster.on("w1", "ip", "route", "delete", "unreachable", f"{cp2}/32")
         cluster.on("w2", "hostname", "w2")
-        cluster.on("w2", "sh", "-c", f"cat > /etc/resolv.conf <<'END'\n{resolver}END\n")
+        cluster.on("w2", "mv", "/root/resolv.conf", "/etc/resolv.conf")
 
 
 def test_all_problems_at_once(cluster: Cluster, tmp_path: Path) -> None:
