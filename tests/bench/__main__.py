@@ -55,13 +55,13 @@ class ReadyWatch(threading.Thread):
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(daemon=True)
         self._cluster = cluster
-        self._started = time.monotonic()
+        self._begun = time.monotonic()
         self.seconds: float | None = None
 
     def run(self) -> None:
         """Until they are."""
         wait_for("all nodes are Ready", self._all_ready, seconds=1800, interval=POLL_SECONDS)
-        self.seconds = time.monotonic() - self._started
+        self.seconds = time.monotonic() - self._begun
 
     def _all_ready(self) -> bool:
         return self._cluster.kubeconfig.exists() and self._cluster.ready_nodes() == set(self._cluster.lab.nodes)
