@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from . import artifacts, engine, images, nodes, offline, packages, rootfs
+from . import addons, artifacts, engine, images, nodes, offline, packages, rootfs
 from .base import LabError, home, say, timed, write_atomic
 from .lab import load, names
 from .versions import COMPONENTS, DEFAULT_VERSION, NODE_SYSTEMS, RELEASES
@@ -45,7 +45,7 @@ def build_release(version: str, system: str) -> None:
     images.offer(images.of_release(release))
 
 
-def prepare(version: str, system: str) -> None:
+def prepare(version: str, system: str, wanted_addons: Sequence[str] = ()) -> None:
     """All artifacts of a lab. Root file systems wait for the network and dpkg while Go uses the processors."""
     engine.ensure({**engine.FOR_NODES, **engine.FOR_ARTIFACTS})
     if engine.find("go") is None:
@@ -53,6 +53,8 @@ def prepare(version: str, system: str) -> None:
     with timed("build"), ThreadPoolExecutor(max_workers=1) as beside:
         systems = [beside.submit(rootfs.build, name) for name in (system, "mirror", "base", "smoke")]
         build_release(version, system)
+        for name in wanted_addons:
+            addons.build(addons.ADDONS[name], system)
         for made in systems:
             made.result()
 
@@ -64,12 +66,13 @@ def build(targets: Sequence[str]) -> None:
             prepare(target, next(iter(NODE_SYSTEMS)))
         elif target in NODE_SYSTEMS:
             prepare(DEFAULT_VERSION, target)
+        elif target in addons.ADDONS:
+            prepare(DEFAULT_VERSION, next(iter(NODE_SYSTEMS)), [target])
         elif target in COMPONENTS:
             print(artifacts.build(target))
         else:
-            raise LabError(
-                f"nothing is called {target!r}; there are: {', '.join([*RELEASES, *NODE_SYSTEMS, *COMPONENTS])}"
-            )
+            known = [*RELEASES, *NODE_SYSTEMS, *addons.ADDONS, *COMPONENTS]
+            raise LabError(f"nothing is called {target!r}; there are: {', '.join(known)}")
 
 
 def official_sites_answer() -> bool:
@@ -95,7 +98,7 @@ def up(arguments: argparse.Namespace) -> None:
     if source == "mirror":
         if arguments.version not in RELEASES:
             raise LabError(f"the mirror can't have {arguments.version}; it can have: {', '.join(RELEASES)}")
-        prepare(arguments.version, arguments.os)
+        prepare(arguments.version, arguments.os, arguments.addons)
     if arguments.internal:
         offline.build(arguments.os)
     wanted = [f"cp{number + 1}" for number in range(arguments.control_planes)]
@@ -171,6 +174,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--workers", type=int, default=2)
     command.add_argument("--os", choices=list(NODE_SYSTEMS), default=next(iter(NODE_SYSTEMS)))
     command.add_argument("--user", choices=("root", "operator"), default="root", help="whom Ansible logs in as")
+    command.add_argument(
+        "--with",
+        dest="addons",
+        nargs="+",
+        default=[],
+        choices=list(addons.ADDONS),
+        metavar="PART",
+        help=f"what the mirror has for the platform: {', '.join(addons.ADDONS)}",
+    )
     command.add_argument("--internal", action="store_true", help="a network without a way out")
     command.add_argument("--version", default=DEFAULT_VERSION, help="of Kubernetes")
     command.add_argument(

@@ -57,6 +57,8 @@ ODDITIES: dict[str, Any] = {
     "node_kernel_modules": [],
     "node_time_service": "",
 }
+# The registries whose images the mirror offers under the same names.
+PUBLISHERS = ("docker.io", "ghcr.io", "quay.io", "registry.k8s.io")
 # The same for containerd, whose plugin is called so in 1.7 (Debian 13's own) and in 2 (the mirror's for Debian 12).
 RUNTIME_PLUGIN = {"debian13": "io.containerd.grpc.v1.cri", "debian12": "io.containerd.cri.v1.runtime"}
 
@@ -75,7 +77,7 @@ def mirror(lab: Lab) -> dict[str, Any]:
             "kubernetes_key_fingerprints": [lab.key_fingerprint],
         },
         "cluster_image_repository": registry,
-        "containerd_registries": {registry: {"server": f"http://{registry}"}},
+        "containerd_registries": {name: {"server": f"http://{registry}"} for name in (registry, *PUBLISHERS)},
         "network_flannel_image": f"{registry}/{FLANNEL_IMAGE}",
         "network_flannel_cni_image": f"{registry}/{FLANNEL_CNI_IMAGE}",
         "smoke_image": f"{registry}/{NGINX_IMAGE}",
