@@ -6,16 +6,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
-from ansible.template import trust_as_template
 
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.spec import ARGUMENT_SPEC, problems
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import templates
 
 _MODULE = "kubestead.cluster.machine_config"
 
@@ -73,25 +71,9 @@ class ActionModule(ActionBase):
 
     def _content(self, item: dict[str, Any], variables: dict[str, Any]) -> str | None:
         if item["template"] is not None:
-            return self._render(item["template"], variables)
+            return templates.render(self, item["template"], variables)
         if item["source"] is not None:
             path = self._find_needle("files", item["source"])
             return str(self._loader.get_text_file_contents(path))
         content: str | None = item["content"]
         return content
-
-    def _render(self, name: str, variables: dict[str, Any]) -> str:
-        """Renders a template as ansible.builtin.template does (its defaults, its search path)."""
-        path = self._find_needle("templates", name)
-        places = [*variables.get("ansible_search_path", []), self._loader.get_basedir(), os.path.dirname(path)]
-        searchpath = [folder for place in places for folder in (os.path.join(place, "templates"), place)]
-        templar = self._templar.copy_with_new_env(searchpath=searchpath, available_variables=variables)
-        try:
-            text = templar.template(
-                trust_as_template(self._loader.get_text_file_contents(path)),
-                escape_backslashes=False,
-                overrides={"trim_blocks": True},
-            )
-        except AnsibleError as exc:
-            raise AnsibleError(f"template {path} can't be rendered: {exc}") from None
-        return "" if text is None else str(to_text(text, nonstring="simplerepr"))

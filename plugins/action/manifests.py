@@ -1,46 +1,89 @@
 # Copyright: (c) 2026, kubestead contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Apply manifests by kubernetes.core, also in check mode before there is a cluster."""
+"""Bring one part of the platform into the cluster, change it, or take it away."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-FIELD_MANAGER = "kubestead"
+from ansible_collections.kubestead.cluster.plugins.module_utils._kube import (
+    IMPORT_ERROR,
+    ApiError,
+    KubeconfigError,
+    Unreachable,
+    connect,
+)
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import manifests, templates
+
+SPEC = {
+    "kubeconfig": {"type": "path", "required": True},
+    "part": {"type": "str", "required": True},
+    "definitions": {"type": "list", "elements": "dict", "default": []},
+    "templates": {"type": "list", "elements": "str", "default": []},
+    "files": {"type": "list", "elements": "str", "default": []},
+    "cluster_exists": {"type": "bool", "default": True},
+    "wait": {"type": "int", "default": 0},
+    "timeout": {"type": "int", "default": 120},
+}
+ERRORS = (ApiError, KubeconfigError, Unreachable, manifests.DefinitionError, manifests.NotDone)
 
 
 class ActionModule(ActionBase):
-    """kubernetes.core.k8s does the work, on the host that the task runs on (the controller, by delegation)."""
+    """Talks to the API from the controller: no connection to a host is made."""
 
     _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = False
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _validated, arguments = self.validate_argument_spec(
-            {
-                "kubeconfig": {"type": "path", "required": True},
-                "definitions": {"type": "list", "elements": "dict", "required": True},
-                "cluster_exists": {"type": "bool", "default": True},
-            }
-        )
-        definitions = [definition for definition in arguments["definitions"] if definition]
-        if self._task.check_mode and not arguments["cluster_exists"]:
-            names = [f"{item['kind']} {item['metadata']['name']}\n" for item in definitions]
-            result.update(changed=True, diff={"before": "", "after": "".join(names)})
-            return result
-        applied = self._execute_module(
-            module_name="kubernetes.core.k8s",
-            module_args={
-                "kubeconfig": arguments["kubeconfig"],
-                "resource_definition": definitions,
-                "apply": True,
-                "server_side_apply": {"field_manager": FIELD_MANAGER, "force_conflicts": True},
-            },
-            task_vars=task_vars,
-        )
-        result.update(applied)
+        _validated, arguments = self.validate_argument_spec(SPEC)
+        if IMPORT_ERROR:
+            raise AnsibleActionFail(f"{arguments['part']}: the controller lacks urllib3 or PyYAML: {IMPORT_ERROR}")
+        try:
+            result.update(self._run(arguments, task_vars or {}))
+        except ERRORS as error:
+            raise AnsibleActionFail(f"{arguments['part']}: {error}") from None
         return result
+
+    def _run(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        wanted = manifests.in_order(self._definitions(arguments, variables))
+        if self._task.check_mode and not arguments["cluster_exists"]:
+            diff = [{"before": "", "after": f"{identity}\n"} for identity in wanted]
+            return {"changed": bool(wanted), "applied": [str(item) for item in wanted], "removed": [], "diff": diff}
+        part = manifests.Part(connect(arguments["kubeconfig"]), arguments["part"])
+        part.read()
+        changes = part.plan(wanted)
+        # Objects may be as they should and yet not be remembered as the part's.
+        changed = bool(changes) or part.differs(list(wanted))
+        if not self._task.check_mode:
+            part.apply(wanted, changes, arguments["timeout"])
+            if arguments["wait"]:
+                part.wait_for_workloads(wanted, arguments["wait"])
+        return {
+            "changed": changed,
+            "applied": [str(change.identity) for change in changes if change.wanted is not None],
+            "removed": [str(change.identity) for change in changes if change.wanted is None],
+            "parts": sorted(part.recorded),
+            "diff": [
+                {
+                    "before": change.before,
+                    "after": change.after,
+                    "before_header": str(change.identity),
+                    "after_header": str(change.identity),
+                }
+                for change in changes
+            ],
+        }
+
+    def _definitions(self, arguments: dict[str, Any], variables: dict[str, Any]) -> list[dict[str, Any]]:
+        texts = [self._loader.get_text_file_contents(self._find_needle("files", name)) for name in arguments["files"]]
+        texts += [templates.render(self, name, variables) for name in arguments["templates"]]
+        return [item for text in texts for item in manifests.parse(text)] + [
+            item for item in arguments["definitions"] if item
+        ]

@@ -1,46 +1,250 @@
 # Copyright: (c) 2026, kubestead contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Talking to the API from the controller, by the official client."""
+"""Talking to the API from the controller: JSON over one TLS connection, as a kubeconfig says.
+
+The official client costs over a second of processor time before its first request, because it loads a class for every
+kind there is. What this collection asks for needs paths and JSON only
+(https://kubernetes.io/docs/reference/using-api/api-concepts/).
+"""
 
 from __future__ import annotations
 
+import base64
+import importlib
+import json
+import os
+import ssl
+import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import missing_required_lib
 
 try:
-    from kubernetes import client, config
-    from kubernetes.client.exceptions import ApiException
-    from kubernetes.config import ConfigException
+    import urllib3
+    import yaml
     from urllib3.exceptions import HTTPError
 
     IMPORT_ERROR = None
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 60.0
+# An address that moves to another machine is back in less than this.
+RETRIES = 5
+
+
+class KubeconfigError(Exception):
+    """A kubeconfig can't be used."""
+
+
+class ApiError(Exception):
+    """The API refused a request."""
+
+    def __init__(self, method: str, path: str, status: int, reason: str, message: str) -> None:
+        self.status = status
+        self.reason = reason
+        super().__init__(f"the API refused {method} {path}: {status} {reason}: {message}")
+
+
+class Unreachable(Exception):
+    """Nothing answered at the server of the kubeconfig."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a kubeconfig's current context says, without its secrets in the repr."""
+
+    server: str
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    proxy: str | None = None
+    server_name: str | None = None
+    verify: bool = True
+
+
+def read_access(path: str, text: str) -> Access:
+    """Read a kubeconfig (https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/)."""
+    expected = "expected the kubeconfig of a cluster that this user may administer"
+    try:
+        document = yaml.safe_load(text)
+        context = _named(document, "contexts", document["current-context"])["context"]
+        cluster = _named(document, "clusters", context["cluster"])["cluster"]
+        user = _named(document, "users", context["user"])["user"]
+        server = cluster["server"]
+    except (yaml.YAMLError, LookupError, TypeError) as error:
+        raise KubeconfigError(f"{path}: found no usable current context ({error}), {expected}") from None
+    if "exec" in user or "auth-provider" in user:
+        raise KubeconfigError(f"{path}: found a user who logs in by a program, expected a certificate or a token")
+    return Access(
+        server=server.rstrip("/"),
+        ca=_inline(path, cluster, "certificate-authority"),
+        certificate=_inline(path, user, "client-certificate"),
+        key=_inline(path, user, "client-key"),
+        token=user.get("token"),
+        proxy=cluster.get("proxy-url"),
+        server_name=cluster.get("tls-server-name"),
+        verify=not cluster.get("insecure-skip-tls-verify", False),
+    )
+
+
+def _named(document: Any, kind: str, name: str) -> Any:
+    return {item["name"]: item for item in document[kind]}[name]
+
+
+def _inline(path: str, entry: Mapping[str, str], name: str) -> str | None:
+    """Return what stands in a kubeconfig itself or in the file that it names, relative to it."""
+    if f"{name}-data" in entry:
+        return base64.b64decode(entry[f"{name}-data"]).decode()
+    if name not in entry:
+        return None
+    with open(os.path.join(os.path.dirname(path), entry[name]), encoding="utf-8") as handle:
+        return handle.read()
+
+
+class Api:
+    """The API of one cluster. Answers are JSON as it comes; a refusal is an :class:`ApiError`."""
+
+    def __init__(self, access: Access) -> None:
+        """Prepare connections; none is made yet."""
+        self.server = access.server
+        self._headers = {"Accept": JSON, "User-Agent": "kubestead.cluster"}
+        if access.token:
+            self._headers["Authorization"] = f"Bearer {access.token}"
+        options: dict[str, Any] = {
+            "ssl_context": _tls(access),
+            "server_hostname": access.server_name,
+            "timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            # What was sent may have been done: only what is safe to repeat is sent again.
+            "retries": urllib3.Retry(
+                RETRIES,
+                backoff_factor=0.2,
+                status_forcelist=[429, 503, 504],
+                allowed_methods=["GET", "PATCH", "PUT", "DELETE"],
+                raise_on_status=False,
+            ),
+        }
+        if access.server_name is None:
+            del options["server_hostname"]
+        self._pool = _manager(access.proxy, options)
+
+    def raw(self, method: str, path: str, body: str | None = None, content_type: str = JSON) -> tuple[int, str]:
+        """Return status and text of an answer, whatever they are."""
+        try:
+            answer = self._pool.request(
+                method,
+                f"{self.server}{path}",
+                body=body,
+                headers={**self._headers, **({"Content-Type": content_type} if body is not None else {})},
+            )
+        except HTTPError as error:
+            raise Unreachable(f"{self.server}: the API did not answer: {error}") from None
+        return int(answer.status), answer.data.decode("utf-8", errors="replace")
+
+    def text(self, path: str) -> str:
+        """GET something that is no JSON, such as a pod's log."""
+        status, text = self.raw("GET", path)
+        if status >= 400:
+            raise _refusal("GET", path, status, text)
+        return text
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = JSON,
+        query: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Send a request and return the answer. `query` are parameters such as dryRun=All."""
+        url = f"{path}?{urlencode(query)}" if query else path
+        status, text = self.raw(method, url, None if body is None else json.dumps(body), content_type)
+        if status >= 400:
+            raise _refusal(method, path, status, text)
+        return json.loads(text)
+
+    def get(self, path: str) -> Any:
+        """Return an object or a list, or None if it is not there."""
+        try:
+            return self.request("GET", path)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return None
+
+
+def _refusal(method: str, path: str, status: int, text: str) -> ApiError:
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        answer = {"message": text[:300]}
+    return ApiError(method, path, status, str(answer.get("reason", "")), str(answer.get("message", "")))
+
+
+def _manager(proxy: str | None, options: dict[str, Any]) -> Any:
+    if proxy is None:
+        return urllib3.PoolManager(**options)
+    if proxy.startswith("socks5"):
+        try:
+            socks = importlib.import_module("urllib3.contrib.socks")
+        except ImportError:
+            raise KubeconfigError(f"proxy-url {proxy}: needs the Python package PySocks on the controller") from None
+        return socks.SOCKSProxyManager(proxy, **options)
+    return urllib3.ProxyManager(proxy, **options)
+
+
+def _tls(access: Access) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cadata=access.ca)
+        if not access.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if access.certificate and access.key:
+            # Python reads keys from files only.
+            with tempfile.TemporaryDirectory() as folder:
+                path = os.path.join(folder, "client.pem")
+                with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="ascii") as handle:
+                    handle.write(f"{access.certificate}\n{access.key}\n")
+                context.load_cert_chain(path)
+    except ssl.SSLError as error:
+        raise KubeconfigError(f"the kubeconfig's certificates can't be used: {error}") from None
+    return context
+
+
+def connect(kubeconfig: str) -> Api:
+    """Return the API that a kubeconfig names."""
+    try:
+        with open(kubeconfig, encoding="utf-8") as handle:
+            text = handle.read()
+    except OSError as error:
+        raise KubeconfigError(
+            f"{kubeconfig}: {error.strerror}; expected the kubeconfig that site.yml writes (cluster_kubeconfig)"
+        ) from None
+    return Api(read_access(kubeconfig, text))
+
 
 @contextmanager
-def core_api(module: AnsibleModule) -> Iterator[Any]:
-    """Give a client for the core API; what goes wrong with the API becomes the module's failure."""
+def api_of(module: Any) -> Iterator[Api]:
+    """Give a module the API of its kubeconfig, or tell which library is missing."""
     if IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("kubernetes"), exception=IMPORT_ERROR)
-    kubeconfig = module.params["kubeconfig"]
-    try:
-        yield client.CoreV1Api(config.new_client_from_config(config_file=kubeconfig))
-    except ConfigException as error:
-        module.fail_json(
-            msg=f"{kubeconfig}: {error}; expected the kubeconfig of a cluster that this user may administer"
-        )
-    except ApiException as error:
-        module.fail_json(msg=f"the API refused: {error.status} {error.reason}: {error.body}")
-    except HTTPError as error:
-        module.fail_json(msg=f"the API at the server that {kubeconfig} names did not answer: {error}")
+        module.fail_json(msg=missing_required_lib("urllib3"), exception=IMPORT_ERROR)
+    yield connect(module.params["kubeconfig"])
 
 
-def ready(node: Any) -> bool:
+def ready(node: Mapping[str, Any]) -> bool:
     """Tell whether a node's Ready condition holds."""
-    return any(item.type == "Ready" and item.status == "True" for item in node.status.conditions or [])
+    conditions = node.get("status", {}).get("conditions") or []
+    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)

@@ -16,7 +16,7 @@ description:
 author:
   - kubestead contributors (@kubestead)
 requirements:
-  - kubernetes (Python)
+  - urllib3 (Python)
 options:
   kubeconfig:
     description: Kubeconfig on the host where the module runs.
@@ -79,11 +79,12 @@ server:
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._kube import core_api, ready
+from ansible_collections.kubestead.cluster.plugins.module_utils._kube import Api, api_of, ready
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import guard
 
 CHECK = re.compile(r"^\[([+-])\](\S+)", re.MULTILINE)
@@ -99,19 +100,20 @@ def parse_readyz(text: str) -> dict[str, bool]:
     return {name: sign == "+" for sign, name in CHECK.findall(text)}
 
 
-def view(node: Any) -> dict[str, Any]:
+def view(node: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is told of a node."""
-    addresses = {item.type: item.address for item in node.status.addresses or []}
-    taints = node.spec.taints or []
+    metadata, spec, status = node["metadata"], node["spec"], node["status"]
+    addresses = {item["type"]: item["address"] for item in status.get("addresses", [])}
+    refused = any(taint["effect"] == "NoSchedule" for taint in spec.get("taints", []))
     return {
-        "name": node.metadata.name,
+        "name": metadata["name"],
         "address": addresses.get("InternalIP", ""),
-        "control_plane": CONTROL_PLANE_LABEL in (node.metadata.labels or {}),
-        "schedulable": not node.spec.unschedulable and not any(taint.effect == "NoSchedule" for taint in taints),
+        "control_plane": CONTROL_PLANE_LABEL in metadata.get("labels", {}),
+        "schedulable": not spec.get("unschedulable", False) and not refused,
         "ready": ready(node),
-        "version": node.status.node_info.kubelet_version,
-        "runtime": node.status.node_info.container_runtime_version,
-        "os": node.status.node_info.os_image,
+        "version": status["nodeInfo"]["kubeletVersion"],
+        "runtime": status["nodeInfo"]["containerRuntimeVersion"],
+        "os": status["nodeInfo"]["osImage"],
     }
 
 
@@ -121,11 +123,11 @@ def unready(nodes: list[dict[str, Any]], wanted: list[str]) -> list[str]:
     return [name for name in wanted if name not in there]
 
 
-def wait(api: Any, wanted: list[str], timeout: float) -> list[dict[str, Any]]:
+def wait(api: Api, wanted: list[str], timeout: float) -> list[dict[str, Any]]:
     """Return the nodes once those that are wanted are Ready."""
     deadline = time.monotonic() + timeout
     while True:
-        nodes = [view(node) for node in api.list_node().items]
+        nodes = [view(node) for node in api.request("GET", "/api/v1/nodes")["items"]]
         waiting = unready(nodes, wanted)
         if not waiting:
             return nodes
@@ -146,12 +148,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    with guard(module), core_api(module) as api:
+    with guard(module), api_of(module) as api:
         nodes = wait(api, module.params["ready_nodes"], module.params["timeout"])
-        server = api.api_client.configuration.host
-        # The generated client has no call for it. The same connections (proxy, certificates) are used.
-        answer = api.api_client.rest_client.pool_manager.request("GET", f"{server}/readyz?verbose")
-        module.exit_json(changed=False, nodes=nodes, health=parse_readyz(answer.data.decode()), server=server)
+        # An API that is not ready says so with status 500, and why in the text.
+        _status, text = api.raw("GET", "/readyz?verbose")
+        module.exit_json(changed=False, nodes=nodes, health=parse_readyz(text), server=api.server)
 
 
 if __name__ == "__main__":

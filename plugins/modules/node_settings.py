@@ -17,7 +17,7 @@ description:
 author:
   - kubestead contributors (@kubestead)
 requirements:
-  - kubernetes (Python)
+  - urllib3 (Python)
 options:
   kubeconfig:
     description: Kubeconfig on the host where the module runs.
@@ -108,7 +108,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._kube import core_api
+from ansible_collections.kubestead.cluster.plugins.module_utils._kube import MERGE_PATCH, Api, ApiError, api_of
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import guard
 
 MANAGED = "kubestead.io/managed"
@@ -232,13 +232,37 @@ def show(name: str, settings: Settings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def settings_of(node: Any) -> Settings:
+def settings_of(node: Mapping[str, Any]) -> Settings:
     """Return the settings of a node of the API."""
     return Settings(
-        labels=node.metadata.labels or {},
-        annotations=node.metadata.annotations or {},
-        taints=tuple(clean(taint.to_dict()) for taint in node.spec.taints or []),
+        labels=node["metadata"].get("labels", {}),
+        annotations=node["metadata"].get("annotations", {}),
+        taints=tuple(clean(taint) for taint in node["spec"].get("taints", [])),
     )
+
+
+def read(api: Api) -> tuple[dict[str, Settings], dict[str, str]]:
+    """Return the settings of all nodes, and at which version of each node they were read."""
+    items = api.request("GET", "/api/v1/nodes")["items"]
+    names = [item["metadata"]["name"] for item in items]
+    versions = [item["metadata"]["resourceVersion"] for item in items]
+    return dict(zip(names, map(settings_of, items))), dict(zip(names, versions))
+
+
+def apply(api: Api, plans: Mapping[str, Plan], versions: Mapping[str, str]) -> bool:
+    """Patch the nodes; false if one has changed since it was read.
+
+    Taints are one list: without the version, one that a controller adds meanwhile (not-ready) would be lost.
+    """
+    for name, todo in plans.items():
+        metadata = {**todo.patch.get("metadata", {}), "resourceVersion": versions[name]}
+        try:
+            api.request("PATCH", f"/api/v1/nodes/{name}", {**todo.patch, "metadata": metadata}, MERGE_PATCH)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            return False
+    return True
 
 
 def plan_all(nodes: list[dict[str, Any]], current: Mapping[str, Settings], may_be_missing: bool) -> dict[str, Plan]:
@@ -254,6 +278,18 @@ def plan_all(nodes: list[dict[str, Any]], current: Mapping[str, Settings], may_b
         if todo:
             plans[node["name"]] = todo
     return plans
+
+
+def settle(api: Api, nodes: list[dict[str, Any]], check_mode: bool) -> dict[str, Plan]:
+    """Bring the nodes to their settings; returns what differed."""
+    done: dict[str, Plan] = {}
+    while True:
+        current, versions = read(api)
+        plans = plan_all(nodes, current, may_be_missing=check_mode)
+        done = {**plans, **done}
+        # Kubelet writes to its node every few seconds at most: this ends.
+        if check_mode or apply(api, plans, versions):
+            return done
 
 
 def main() -> None:
@@ -287,12 +323,8 @@ def main() -> None:
         if module.check_mode and not module.params["cluster_exists"]:
             plans = plan_all(nodes, {}, may_be_missing=True)
         else:
-            with core_api(module) as api:
-                current = {item.metadata.name: settings_of(item) for item in api.list_node().items}
-                plans = plan_all(nodes, current, may_be_missing=module.check_mode)
-                if not module.check_mode:
-                    for name, todo in plans.items():
-                        api.patch_node(name, todo.patch)
+            with api_of(module) as api:
+                plans = settle(api, nodes, module.check_mode)
         diff = [{"before": todo.before, "after": todo.after} for todo in plans.values()]
         module.exit_json(changed=bool(plans), patched=list(plans), diff=diff)
 
