@@ -8,9 +8,11 @@ Sources: https://github.com/containerd/containerd/blob/main/docs/cri/config.md a
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -21,7 +23,11 @@ CERTS_D = "/etc/containerd/certs.d"
 # kubernetes-cni puts the plugins here; distributions' containerd packages look elsewhere by default.
 CNI_BIN = "/opt/cni/bin"
 BARE_KEY = re.compile(r"^[A-Za-z0-9_-]+$")
-REGISTRY_OPTIONS = frozenset({"server", "mirrors", "ca", "skip_verify"})
+# What stands for every registry that has no settings of its own.
+DEFAULT = "_default"
+REGISTRY_OPTIONS = frozenset({"server", "mirrors", "ca", "skip_verify", "credentials"})
+MIRROR_OPTIONS = frozenset({"url", "ca", "skip_verify", "credentials"})
+CREDENTIALS = frozenset({"username", "password"})
 
 
 def toml_value(value: Any) -> str:
@@ -79,21 +85,96 @@ def containerd_config(overrides: Mapping[str, Any], installed_version: str, sand
     return header + to_toml(merge(base, dict(overrides)))
 
 
-def registry_files(registries: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return one hosts.toml for each registry, as files for machine_config."""
-    files = []
-    for name, settings in sorted(registries.items()):
-        unknown = sorted(set(settings) - REGISTRY_OPTIONS)
-        if unknown:
-            raise AnsibleFilterError(
-                f"containerd_registries[{name}]: found {', '.join(unknown)}, "
-                f"expected {', '.join(sorted(REGISTRY_OPTIONS))}"
-            )
-        access: dict[str, Any] = {"capabilities": ["pull", "resolve"]}
-        access.update({key: settings[key] for key in ("ca", "skip_verify") if key in settings})
-        server = settings.get("server") or f"https://{name}"
-        # containerd asks the hosts in the order of the file.
-        hosts = [to_toml({"host": {str(host): access}}) for host in [*settings.get("mirrors", []), server]]
-        content = "\n".join([to_toml({"server": server}), *dict.fromkeys(hosts)])
-        files.append({"path": f"{CERTS_D}/{name}/hosts.toml", "content": content})
-    return files
+def _unknown(where: str, settings: Mapping[str, Any], known: frozenset[str]) -> None:
+    unknown = sorted(set(settings) - known)
+    if unknown:
+        raise AnsibleFilterError(f"{where}: found {', '.join(unknown)}, expected {', '.join(sorted(known))}")
+
+
+def _authorization(where: str, credentials: Mapping[str, Any]) -> str:
+    """Return the header that carries a user's name and password (RFC 7617)."""
+    _unknown(f"{where}.credentials", credentials, CREDENTIALS)
+    lacking = sorted(CREDENTIALS - set(credentials))
+    if lacking:
+        raise AnsibleFilterError(f"{where}.credentials: found no {', '.join(lacking)}, expected username and password")
+    text = f"{credentials['username']}:{credentials['password']}"
+    return f"Basic {base64.b64encode(text.encode()).decode()}"
+
+
+@dataclass
+class _Registry:
+    """The files of one registry, as they come together."""
+
+    name: str
+    extra: list[dict[str, Any]] = field(default_factory=list)
+    sensitive: bool = False
+
+    def access(self, url: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how one host is spoken to; a certificate given as text becomes a file of its own."""
+        table: dict[str, Any] = {"capabilities": ["pull", "resolve"]}
+        if "skip_verify" in settings:
+            table["skip_verify"] = settings["skip_verify"]
+        if settings.get("ca"):
+            table["ca"] = self.certificate(url, str(settings["ca"]))
+        if settings.get("credentials"):
+            header = _authorization(f"containerd_registries[{self.name}]", settings["credentials"])
+            table["header"] = {"Authorization": header}
+            self.sensitive = True
+        return table
+
+    def certificate(self, url: str, ca: str) -> str:
+        """Return the path of a CA certificate."""
+        if "-----BEGIN" not in ca:
+            return ca
+        path = f"{CERTS_D}/{self.name}/{re.sub(r'[^A-Za-z0-9.-]', '_', url.partition('://')[2])}.crt"
+        content = f"{ca.strip()}\n"
+        if path not in [item["path"] for item in self.extra]:
+            self.extra.append({"path": path, "content": content})
+        return path
+
+    def files(self, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return hosts.toml and what it refers to."""
+        where = f"containerd_registries[{self.name}]"
+        _unknown(where, settings, REGISTRY_OPTIONS)
+        server = settings.get("server") or f"https://{self.name}"
+        shared = {key: settings[key] for key in ("ca", "skip_verify") if key in settings}
+        # containerd asks the hosts in the order of the file, and the server last.
+        mirrors: dict[str, dict[str, Any]] = {}
+        for mirror in settings.get("mirrors", []):
+            # What the registry's own user is called is not a mirror's business.
+            own = mirror if isinstance(mirror, Mapping) else {**shared, "url": mirror}
+            _unknown(f"{where}.mirrors", own, MIRROR_OPTIONS)
+            if not own.get("url"):
+                raise AnsibleFilterError(f"{where}.mirrors: found no url, expected one in each")
+            mirrors[str(own["url"])] = self.access(str(own["url"]), own)
+        tables = [to_toml({"server": server, **self.access(server, settings)})]
+        tables += [to_toml({"host": {url: table}}) for url, table in mirrors.items()]
+        hosts_file: dict[str, Any] = {"path": f"{CERTS_D}/{self.name}/hosts.toml", "content": "\n".join(tables)}
+        if self.sensitive:
+            hosts_file |= {"mode": "0600", "sensitive": True}
+        return [hosts_file, *self.extra]
+
+
+def site_registries(
+    registries: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    """Return the registries' settings with the site's own mirror asked before all of them, where there is one."""
+    host = settings.get("mirror_host")
+    if not host:
+        return dict(registries)
+    mirror = {"url": f"https://{host}", "ca": settings["mirror_ca"]}
+    found: dict[str, Mapping[str, Any]] = {
+        name: {**own, "mirrors": [mirror, *own.get("mirrors", [])]} for name, own in registries.items()
+    }
+    # It is the only place then where images of all other registries can come from.
+    return {DEFAULT: {"server": mirror["url"], "ca": mirror["ca"]}, **found}
+
+
+def registry_files(
+    registries: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Return one hosts.toml for each registry with its certificates, as files for machine_config."""
+    wanted = site_registries(registries, settings or {})
+    files = [item for name in sorted(wanted) for item in _Registry(name).files(wanted[name])]
+    # What a mirror of the site has left, once it is no longer one.
+    return files if DEFAULT in wanted else [*files, {"path": f"{CERTS_D}/{DEFAULT}/hosts.toml", "state": "absent"}]

@@ -90,6 +90,8 @@ SETTINGS: Mapping[str, str] = {
     "image_repository": "str",
     "mirror": "str",
     "mirror_overrides": "dict",
+    "mirror_host": "str",
+    "mirror_ca": "str",
     "kubelet_configuration": "dict",
     "ignore_preflight_errors": "list",
     "supported_minors": "list",
@@ -97,6 +99,7 @@ SETTINGS: Mapping[str, str] = {
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 QUALIFIED_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+MIRROR_HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d+)?")
 IMAGE_REPOSITORY = re.compile(r"[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)*")
 VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
@@ -193,6 +196,8 @@ class ClusterIntent:
     image_repository: str = ""
     mirror: str = "official"
     mirror_overrides: Mapping[str, Any] = field(default_factory=dict)
+    mirror_host: str = ""
+    mirror_ca: str = ""
     kubelet_configuration: Mapping[str, Any] = field(default_factory=dict)
     ignore_preflight_errors: Sequence[str] = ()
     minimum: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_MINIMUM)
@@ -1558,8 +1563,25 @@ def takes_containerd_from_docker(host: HostReport) -> bool:
     return bool(source == "docker" or (source == "auto" and unfit))
 
 
+def check_bundle_mirror(cluster: ClusterIntent) -> Iterator[Finding]:
+    """A mirror of a bundle has all packages; images keep the names that they have elsewhere."""
+    if not MIRROR_HOST.fullmatch(cluster.mirror_host):
+        found, remedy = repr(cluster.mirror_host), "write it like mirror.example.com or 10.0.0.5:8443"
+        yield error("mirror", "cluster_mirror_host", found, "host or host:port, without a scheme", remedy)
+    if "-----BEGIN CERTIFICATE-----" not in cluster.mirror_ca:
+        found = "no certificate" if cluster.mirror_ca else "nothing, and no mirror-ca.crt beside the inventory"
+        expected = "the certificate of the authority behind cluster_mirror_host, in PEM format"
+        yield error("mirror", "cluster_mirror_ca", found, expected, "run mirror.yml first, or set cluster_mirror_ca")
+    if cluster.mirror == "custom" and not cluster.image_repository:
+        expected = "the repository of kubeadm's images whose names the bundle's have"
+        yield error("mirror", "cluster_image_repository", "nothing with cluster_mirror custom", expected, "set it")
+
+
 def check_mirror(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
     """A site's own mirror has no defaults; keys are looked for beside the Kubernetes packages."""
+    if cluster.mirror_host:
+        yield from check_bundle_mirror(cluster)
+        return
     docker = any(takes_containerd_from_docker(host) for host in hosts)
     for key in ("kubernetes_repository", *(("docker_repository", "docker_key") if docker else ())):
         if cluster.mirror == "custom" and not cluster.mirror_overrides.get(key):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 # https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/install-kubeadm/ and
 # https://developer.aliyun.com/mirror/kubernetes: Alibaba's paths have no colons.
@@ -37,6 +38,10 @@ IMAGE_REPOSITORIES = {
     "official": "registry.k8s.io",
     "aliyun": "registry.aliyuncs.com/google_containers",
 }
+# Where a machine keeps what it needs for the site's own mirror.
+APT_CA = "/etc/apt/kubestead-mirror.crt"
+APT_SETTINGS = "/etc/apt/apt.conf.d/90kubestead-mirror"
+RPM_CA = "/etc/pki/tls/certs/kubestead-mirror.crt"
 # Docker publishes packages for CentOS and RHEL; the rebuilds take CentOS's.
 DOCKER_OS = {"debian": "debian", "ubuntu": "ubuntu", "rhel": "rhel", "fedora": "fedora"}
 
@@ -78,6 +83,37 @@ def docker_source(settings: Mapping[str, Any], os: Mapping[str, str]) -> dict[st
     }
 
 
+def system_name(os: Mapping[str, str]) -> str:
+    """Return the name of a system in a bundle: debian-13, ubuntu-24.04, rocky-9."""
+    version = os["version_id"]
+    return f"{os['id']}-{version.split('.')[0] if os['family'] == 'redhat' else version}"
+
+
+def bundle_files(os: Mapping[str, str], url: str, ca: str = "", only: bool = True) -> list[dict[str, Any]]:
+    """Return what makes a bundle a machine's package source: at the site's mirror over TLS, or on its own disk.
+
+    Nothing else signs a bundle's index than the authority of the mirror's certificate: packages of many publishers lie
+    in one repository.
+    """
+    repository = f"{url}/packages/{system_name(os)}/"
+    if os["family"] == "redhat":
+        lines = ["[kubernetes]", "name=kubernetes", f"baseurl={repository}", "enabled=1", "gpgcheck=0"]
+        lines += [f"sslcacert={RPM_CA}"] if ca else []
+        files = [{"path": "/etc/yum.repos.d/kubernetes.repo", "content": "\n".join(lines) + "\n"}]
+        return [*files, *([{"path": RPM_CA, "content": f"{ca.strip()}\n"}] if ca else [])]
+    sources = "/etc/apt/sources.list.d/kubernetes.sources"
+    settings = ["// Managed by kubestead.cluster"]
+    if ca:
+        settings.append(f'Acquire::https::{urlsplit(url).hostname}::CAInfo "{APT_CA}";')
+    if only:
+        settings += [f'Dir::Etc::SourceList "{sources}";', 'Dir::Etc::SourceParts "-";']
+    return [
+        *([{"path": APT_CA, "content": f"{ca.strip()}\n"}] if ca else []),
+        {"path": APT_SETTINGS, "content": "\n".join(settings) + "\n"},
+        {"path": sources, "content": f"Types: deb\nURIs: {repository}\nSuites: /\nTrusted: yes\n"},
+    ]
+
+
 def apt_files(name: str, source: Mapping[str, Any], suites: str, components: str) -> list[dict[str, Any]]:
     """Return key and deb822 source of one apt repository, as files for machine_config."""
     key = f"/etc/apt/keyrings/{name}.asc"
@@ -111,12 +147,19 @@ def dnf_files(name: str, source: Mapping[str, Any], exclude: str = "") -> list[d
 
 
 def package_sources(os: Mapping[str, str], settings: Mapping[str, Any], docker: bool) -> list[dict[str, Any]]:
-    """Return the package sources of one machine: Kubernetes' always, Docker's where the runtime comes from there."""
+    """Return the package sources of one machine: Kubernetes' always, Docker's where the runtime comes from there.
+
+    A site's own mirror of a bundle has both.
+    """
+    if settings.get("mirror_host"):
+        url = f"https://{settings['mirror_host']}"
+        return bundle_files(os, url, settings["mirror_ca"], settings["mirror_only"])
     if os["family"] == "debian":
         files = apt_files("kubernetes", kubernetes_source(settings, "deb"), "/", "")
         if docker:
             files += apt_files("docker", docker_source(settings, os), os["codename"], "stable")
-        return files
+        # What a mirror of the site has left, once it is no longer one.
+        return [*files, *({"path": path, "state": "absent"} for path in (APT_SETTINGS, APT_CA))]
     # Upstream's own advice: `dnf upgrade` must not move a node's kubelet, so the repository excludes its packages.
     files = dnf_files(
         "kubernetes", kubernetes_source(settings, "rpm"), "kubelet kubeadm kubectl cri-tools kubernetes-cni"

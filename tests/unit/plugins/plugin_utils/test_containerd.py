@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import tomllib
 from typing import Any
@@ -97,8 +98,18 @@ def test_what_toml_has_not(value: Any) -> None:
         config("2.2.0", {"x": value})
 
 
-def hosts(registries: dict[str, Any]) -> dict[str, Any]:
-    return {item["path"]: tomllib.loads(item["content"]) for item in FILTERS["registry_files"](registries)}
+PULL = {"capabilities": ["pull", "resolve"]}
+CERTS_D = "/etc/containerd/certs.d"
+CA = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----"
+
+
+def files(registries: dict[str, Any], settings: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+    return {item.pop("path"): item for item in FILTERS["registry_files"](registries, settings)}
+
+
+def hosts(registries: dict[str, Any], settings: dict[str, Any] | None = None) -> dict[str, Any]:
+    found = files(registries, settings).items()
+    return {path.split("/")[4]: tomllib.loads(item["content"]) for path, item in found if "content" in item}
 
 
 def test_registries() -> None:
@@ -109,37 +120,89 @@ def test_registries() -> None:
             "registry.example.com": {"ca": "/etc/ssl/own.pem"},
         }
     )
-    assert list(found) == [
-        "/etc/containerd/certs.d/10.90.0.2:5000/hosts.toml",
-        "/etc/containerd/certs.d/docker.io/hosts.toml",
-        "/etc/containerd/certs.d/registry.example.com/hosts.toml",
-    ]
-    plain, docker, own = found.values()
-    pull = {"capabilities": ["pull", "resolve"]}
-    assert plain == {
-        "server": "http://10.90.0.2:5000",
-        "host": {"http://10.90.0.2:5000": {**pull, "skip_verify": True}},
+    assert found == {
+        "10.90.0.2:5000": {"server": "http://10.90.0.2:5000", **PULL, "skip_verify": True},
+        "docker.io": {
+            "server": "https://registry-1.docker.io",
+            **PULL,
+            "host": {"https://mirror.example.com": PULL},
+        },
+        "registry.example.com": {"server": "https://registry.example.com", **PULL, "ca": "/etc/ssl/own.pem"},
     }
-    assert docker["server"] == "https://registry-1.docker.io"
-    assert docker["host"] == {"https://mirror.example.com": pull, "https://registry-1.docker.io": pull}
-    assert own == {
-        "server": "https://registry.example.com",
-        "host": {"https://registry.example.com": {**pull, "ca": "/etc/ssl/own.pem"}},
+
+
+def test_a_certificate_given_as_text_becomes_a_file() -> None:
+    found = files({"r.example.com:5000": {"ca": CA, "mirrors": ["https://m.example.com:8443"]}})
+    folder = f"{CERTS_D}/r.example.com:5000"
+    assert found[f"{folder}/r.example.com_5000.crt"] == {"content": f"{CA}\n"}
+    assert found[f"{folder}/m.example.com_8443.crt"] == {"content": f"{CA}\n"}
+    parsed = tomllib.loads(found[f"{folder}/hosts.toml"]["content"])
+    assert parsed["ca"] == f"{folder}/r.example.com_5000.crt"
+    assert parsed["host"]["https://m.example.com:8443"]["ca"] == f"{folder}/m.example.com_8443.crt"
+
+
+def test_credentials_are_for_one_host_and_hidden() -> None:
+    mirror = {"url": "https://m.example.com", "credentials": {"username": "m", "password": "s:é"}}
+    registries = {
+        "r.example.com": {
+            "credentials": {"username": "robot$a", "password": "secret"},
+            "mirrors": ["https://plain.example.com", mirror],
+        },
+        "open.example.com": {"ca": "/etc/ssl/own.pem"},
     }
-    assert FILTERS["registry_files"]({}) == []
+    found = hosts(registries)["r.example.com"]
+    assert base64.b64decode(found["header"]["Authorization"].removeprefix("Basic ")) == b"robot$a:secret"
+    assert found["host"]["https://plain.example.com"] == PULL
+    header = found["host"]["https://m.example.com"]["header"]
+    assert base64.b64decode(header["Authorization"].removeprefix("Basic ")).decode() == "m:s:é"
+    modes = {path.split("/")[4]: (item.get("mode"), item.get("sensitive")) for path, item in files(registries).items()}
+    assert modes["r.example.com"] == ("0600", True)
+    assert modes["open.example.com"] == (None, None)
+
+
+def test_the_mirror_of_a_site_is_asked_first_for_everything() -> None:
+    registries = {"docker.io": {"server": "https://registry-1.docker.io", "mirrors": ["https://other.example.com"]}}
+    site = {"mirror_host": "10.0.0.5:8443", "mirror_ca": CA}
+    found = files(registries, site)
+    docker = tomllib.loads(found[f"{CERTS_D}/docker.io/hosts.toml"]["content"])
+    assert list(docker["host"]) == ["https://10.0.0.5:8443", "https://other.example.com"]
+    assert docker["host"]["https://10.0.0.5:8443"] == {**PULL, "ca": f"{CERTS_D}/docker.io/10.0.0.5_8443.crt"}
+    default = tomllib.loads(found[f"{CERTS_D}/_default/hosts.toml"]["content"])
+    # As the server, so that nobody waits for registries that can't be reached.
+    assert default == {"server": "https://10.0.0.5:8443", **PULL, "ca": f"{CERTS_D}/_default/10.0.0.5_8443.crt"}
+    assert found[f"{CERTS_D}/_default/10.0.0.5_8443.crt"]["content"] == f"{CA}\n"
+
+
+def test_what_the_mirror_of_a_site_leaves_is_removed() -> None:
+    assert files({}, {"mirror_host": ""}) == {f"{CERTS_D}/_default/hosts.toml": {"state": "absent"}}
+    own = files({"_default": {"server": "https://m.example.com"}})
+    assert list(own) == [f"{CERTS_D}/_default/hosts.toml"]
+    assert "content" in own[f"{CERTS_D}/_default/hosts.toml"]
 
 
 def test_mirrors_are_asked_in_the_order_of_the_user() -> None:
     """containerd asks the hosts in the order of the file."""
     mirrors = ["https://z.example.com", "https://a.example.com"]
-    (item,) = FILTERS["registry_files"]({"docker.io": {"mirrors": mirrors}})
-    asked = re.findall(r'^\[host\."(.*)"\]$', item["content"], re.MULTILINE)
-    assert asked == [*mirrors, "https://docker.io"]
+    item = files({"docker.io": {"mirrors": mirrors}})[f"{CERTS_D}/docker.io/hosts.toml"]
+    assert re.findall(r'^\[host\."(.*)"\]$', item["content"], re.MULTILINE) == mirrors
 
 
-def test_unknown_options() -> None:
-    expected = (
-        r"^containerd_registries\[docker.io\]: found insecure, mirror, expected ca, mirrors, server, skip_verify$"
-    )
-    with pytest.raises(AnsibleFilterError, match=expected):
-        FILTERS["registry_files"]({"docker.io": {"mirror": "x", "insecure": True, "ca": "y"}})
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            {"mirror": "x", "insecure": True, "ca": "y"},
+            "]: found insecure, mirror, expected ca, credentials, mirrors, server, skip_verify",
+        ),
+        (
+            {"mirrors": [{"url": "x", "server": "y"}]},
+            "].mirrors: found server, expected ca, credentials, skip_verify, url",
+        ),
+        ({"mirrors": [{"ca": "y"}]}, "].mirrors: found no url, expected one in each"),
+        ({"credentials": {"token": "x"}}, "].credentials: found token, expected password, username"),
+        ({"credentials": {"username": "x"}}, "].credentials: found no password, expected username and password"),
+    ],
+)
+def test_wrong_options(settings: dict[str, Any], expected: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"^{re.escape(f'containerd_registries[docker.io{expected}')}$"):
+        FILTERS["registry_files"]({"docker.io": settings})

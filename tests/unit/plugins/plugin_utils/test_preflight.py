@@ -42,6 +42,7 @@ BARE = {
     "api_healthy": None,
     "certificates": {},
 }
+CA = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"
 SPECS: dict[str, dict[str, Any]] = {
     "cluster_version": {"type": "str"},
     "cluster_vip": {"type": "str"},
@@ -400,6 +401,14 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      both(settings(mirror="custom", image_repository="r", mirror_overrides={"kubernetes_repository": "http://a/"}),
           host("w1", variables={"containerd_source": "docker"})),
      "cluster_mirror_overrides", "no docker_repository", "has no defaults", "set docker_repository"),
+    ("mirror", "error", settings(mirror_host="https://m.example.com/", mirror_ca=CA),
+     "cluster_mirror_host", "'https://m.example.com/'", "without a scheme", "write it like"),
+    ("mirror", "error", settings(mirror_host="10.0.0.5:8443"),
+     "cluster_mirror_ca", "nothing, and no mirror-ca.crt", "PEM", "run mirror.yml first"),
+    ("mirror", "error", settings(mirror_host="10.0.0.5:8443", mirror_ca="/etc/ca.crt"),
+     "cluster_mirror_ca", "no certificate", "PEM", "run mirror.yml first"),
+    ("mirror", "error", settings(mirror="custom", mirror_host="m.example.com", mirror_ca=CA),
+     "cluster_image_repository", "nothing with cluster_mirror custom", "whose names", "set it"),
     ("mirror", "error", settings(mirror_overrides={"kubernetes_key": "pkgs.k8s.io/key"}),
      "cluster_mirror_overrides.kubernetes_key", "'pkgs.k8s.io/key'", "a URL", "correct kubernetes_key"),
     ("image-repository", "error", settings(image_repository="https://registry.example.com/"),
@@ -583,6 +592,7 @@ PASSING: dict[str, Spoil] = {
     "supported minors": settings(version="1.35.4", supported_minors=["1.35"]),
     "v before the version": settings(version="v1.36.3"),
     "older packages on a bare machine": state("w1", kube={"kubeadm": "1.35.4", "kubelet": "1.35.4", "kubectl": None}),
+    "mirror of a bundle": settings(mirror="official", mirror_host="m.example.com:8443", mirror_ca=CA),
     "custom mirror": settings(
         mirror="custom",
         image_repository="10.90.0.2:5000/k8s",

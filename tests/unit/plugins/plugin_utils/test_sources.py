@@ -45,11 +45,13 @@ def test_kubernetes_on_debian() -> None:
                 "Signed-By: /etc/apt/keyrings/kubernetes.asc\n"
             ),
         },
+        {"path": "/etc/apt/apt.conf.d/90kubestead-mirror", "state": "absent"},
+        {"path": "/etc/apt/kubestead-mirror.crt", "state": "absent"},
     ]
 
 
 def test_docker_on_debian() -> None:
-    key, source = find(DEBIAN, settings(), docker=True)[2:]
+    key, source = find(DEBIAN, settings(), docker=True)[2:4]
     assert key == {
         "path": "/etc/apt/keyrings/docker.asc",
         "url": "https://download.docker.com/linux/debian/gpg",
@@ -140,10 +142,57 @@ def test_a_mirror_of_ones_own(mirror: str) -> None:
     assert sources.kubernetes_source(own, "deb")["key"] == "http://mirror.example.com/k8s.asc"
 
 
+CA = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----"
+
+
+def test_a_bundle_s_mirror_on_debian() -> None:
+    site = {**settings(), "mirror_host": "10.0.0.5:8443", "mirror_ca": CA, "mirror_only": True}
+    assert find(DEBIAN, site, docker=True) == [
+        {"path": "/etc/apt/kubestead-mirror.crt", "content": f"{CA}\n"},
+        {
+            "path": "/etc/apt/apt.conf.d/90kubestead-mirror",
+            "content": (
+                "// Managed by kubestead.cluster\n"
+                'Acquire::https::10.0.0.5::CAInfo "/etc/apt/kubestead-mirror.crt";\n'
+                'Dir::Etc::SourceList "/etc/apt/sources.list.d/kubernetes.sources";\n'
+                'Dir::Etc::SourceParts "-";\n'
+            ),
+        },
+        {
+            "path": "/etc/apt/sources.list.d/kubernetes.sources",
+            "content": "Types: deb\nURIs: https://10.0.0.5:8443/packages/debian-13/\nSuites: /\nTrusted: yes\n",
+        },
+    ]
+    beside = find(DEBIAN, {**site, "mirror_only": False}, docker=True)[1]["content"]
+    assert beside.splitlines()[2:] == []
+
+
+def test_a_bundle_s_mirror_on_rocky() -> None:
+    site = {**settings(), "mirror_host": "m.example.com", "mirror_ca": CA, "mirror_only": True}
+    repository, certificate = find(ROCKY, site, docker=True)
+    assert certificate == {"path": "/etc/pki/tls/certs/kubestead-mirror.crt", "content": f"{CA}\n"}
+    parsed = configparser.ConfigParser(interpolation=None)
+    parsed.read_string(repository["content"])
+    assert dict(parsed["kubernetes"]) == {
+        "name": "kubernetes",
+        "baseurl": "https://m.example.com/packages/rocky-9/",
+        "enabled": "1",
+        "gpgcheck": "0",
+        "sslcacert": "/etc/pki/tls/certs/kubestead-mirror.crt",
+    }
+
+
+def test_a_bundle_on_the_machine_itself() -> None:
+    settings_file, source = sources.bundle_files(DEBIAN, "file:/var/www/kubestead")
+    assert "CAInfo" not in settings_file["content"]
+    assert "URIs: file:/var/www/kubestead/packages/debian-13/\n" in source["content"]
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
         ({"mirror": "official"}, "registry.k8s.io"),
+        ({"mirror": "aliyun"}, "registry.aliyuncs.com/google_containers"),
         ({"mirror": "official", "image_repository": "r.example.com/k8s"}, "r.example.com/k8s"),
         ({"mirror": "custom"}, ""),
         ({}, ""),
