@@ -98,7 +98,8 @@ def up(arguments: argparse.Namespace) -> None:
     if source == "mirror":
         if arguments.version not in RELEASES:
             raise LabError(f"the mirror can't have {arguments.version}; it can have: {', '.join(RELEASES)}")
-        prepare(arguments.version, arguments.os, arguments.addons)
+        wanted_addons = {*arguments.addons, *([arguments.runtime] if arguments.runtime in addons.ADDONS else [])}
+        prepare(arguments.version, arguments.os, sorted(wanted_addons))
     if arguments.internal:
         offline.build(arguments.os)
     wanted = [f"cp{number + 1}" for number in range(arguments.control_planes)]
@@ -111,6 +112,7 @@ def up(arguments: argparse.Namespace) -> None:
         internal=arguments.internal,
         version=arguments.version,
         source=source,
+        runtime=arguments.runtime,
     )
     print(lab.folder / "hosts.yml")
 
@@ -185,6 +187,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--internal", action="store_true", help="a network without a way out")
     command.add_argument("--version", default=DEFAULT_VERSION, help="of Kubernetes")
+    command.add_argument("--runtime", choices=("containerd", "docker"), default="containerd", help="of containers")
     command.add_argument(
         "--source",
         choices=("mirror", "official", "auto"),

@@ -84,6 +84,28 @@ def mirror(lab: Lab) -> dict[str, Any]:
     }
 
 
+def runtime(lab: Lab) -> dict[str, Any]:
+    """The container runtime. Neither may lower an oom score; Docker has to be given a runc that does not try."""
+    if lab.runtime == "docker":
+        registry = f"{lab.mirror_address}:5000"
+        reached = {"insecure-registries": [registry], "registry-mirrors": [f"http://{registry}"]}
+        return {
+            "cluster_container_runtime": "docker",
+            "docker_source": "distribution",
+            "docker_configuration": {
+                "default-runtime": "lab",
+                "runtimes": {"lab": {"path": "/usr/bin/lab-runc"}},
+                **(reached if lab.source == "mirror" else {}),
+            },
+            "node_packages": ["lab-runc"],
+        }
+    return {
+        # The mirror's repository has one that is new enough for every system.
+        "containerd_source": "distribution",
+        "containerd_configuration": {"plugins": {RUNTIME_PLUGIN[lab.os]: {"restrict_oom_score_adj": True}}},
+    }
+
+
 def variables(lab: Lab) -> dict[str, Any]:
     """The variables of all hosts."""
     control_planes = [name for name, node in lab.nodes.items() if node.role == "kube_control_plane"]
@@ -92,9 +114,7 @@ def variables(lab: Lab) -> dict[str, Any]:
         **({"cluster_vip": lab.vip} if len(control_planes) > 1 else {}),
         **mirror(lab),
         **ODDITIES,
-        # The mirror's repository has one that is new enough for every system.
-        "containerd_source": "distribution",
-        "containerd_configuration": {"plugins": {RUNTIME_PLUGIN[lab.os]: {"restrict_oom_score_adj": True}}},
+        **runtime(lab),
     }
 
 

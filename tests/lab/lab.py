@@ -38,6 +38,7 @@ class Lab:
     source: str
     key_fingerprint: str
     created: str
+    runtime: str = "containerd"
     nodes: dict[str, Node] = field(default_factory=dict)
 
     @property

@@ -13,11 +13,22 @@ DEB_REVISION = "1.1"
 
 
 @dataclass(frozen=True)
+class Copy:
+    """A module that is built from a copy without some of its files; ``checksum`` is what go.sum has for a module."""
+
+    module: str
+    version: str
+    checksum: str
+    without: str
+
+
+@dataclass(frozen=True)
 class Component:
     """Programs built from one Go module: ``folder`` holds its go.mod, ``programs`` maps file name to package.
 
     ``documents`` are files of the module's own folder that are kept beside the programs; ``static`` programs are C in
-    part and carry their C libraries with them, because nodes have others than this computer.
+    part and carry their C libraries with them, because nodes have others than this computer. ``copies`` maps the
+    folder that go.mod's ``replace`` names to what is unpacked there; files that ``folder`` has there itself win.
     """
 
     folder: str
@@ -29,6 +40,7 @@ class Component:
     static: bool = False
     tags: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
+    copies: Mapping[str, Copy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,10 @@ _CNI_PLUGINS = {
 _FLANNEL = "github.com/flannel-io/flannel"
 _CONTAINERD = "github.com/containerd/containerd/v2"
 _RUNC = "github.com/opencontainers/runc"
+_TRAEFIK = "github.com/traefik/traefik/v3"
+_METALLB = "go.universe.tf/metallb"
+_CRI_DOCKERD = "github.com/Mirantis/cri-dockerd"
+_METRICS_SERVER = "sigs.k8s.io/metrics-server"
 
 COMPONENTS: dict[str, Component] = {
     "kubernetes-1.36": _kubernetes("1.36.3", *_CLIENTS, *_SERVERS),
@@ -134,6 +150,51 @@ COMPONENTS: dict[str, Component] = {
     ),
     "runc": Component(
         "runc", _RUNC, "v1.4.3", {"runc": _RUNC}, cgo=True, static=True, tags=("seccomp", "netgo", "osusergo")
+    ),
+    "traefik": Component(
+        "traefik",
+        _TRAEFIK,
+        "v3.7.13",
+        {"traefik": f"{_TRAEFIK}/cmd/traefik"},
+        {f"{_TRAEFIK}/pkg/version.Version": "3.7.13"},
+        # lego's providers need the SDKs of two hundred DNS services, not all of which every module proxy serves.
+        copies={
+            "lego": Copy(
+                "github.com/go-acme/lego/v5",
+                "v5.4.1",
+                "h1:Jt6xAP9xQrJ3SLLGgxejfDDd3pzdrmuLCWe4oTqHHQc=",
+                without="providers/dns/*/*",
+            )
+        },
+    ),
+    "metallb": Component(
+        "metallb",
+        _METALLB,
+        "v0.15.3",
+        {"controller": f"{_METALLB}/controller", "speaker": f"{_METALLB}/speaker"},
+        {f"{_METALLB}/internal/version.gitCommit": "0" * 7, f"{_METALLB}/internal/version.gitBranch": "v0.15.3"},
+    ),
+    "cri-dockerd": Component(
+        "cri-dockerd",
+        _CRI_DOCKERD,
+        "v0.4.4",
+        {"cri-dockerd": _CRI_DOCKERD},
+        {f"{_CRI_DOCKERD}/cmd/version.Version": "0.4.4", f"{_CRI_DOCKERD}/cmd/version.GitCommit": "0" * 7},
+        documents=("packaging/systemd/cri-docker.service", "packaging/systemd/cri-docker.socket"),
+    ),
+    "metrics-server": Component(
+        "metrics-server",
+        _METRICS_SERVER,
+        "v0.9.0",
+        {"metrics-server": f"{_METRICS_SERVER}/cmd/metrics-server"},
+        {"k8s.io/client-go/pkg/version.gitVersion": "v0.9.0"},
+    ),
+    "helm": Component(
+        "helm",
+        "helm.sh/helm/v4",
+        "v4.3.0",
+        {"helm": "helm.sh/helm/v4/cmd/helm"},
+        {"helm.sh/helm/v4/internal/version.version": "v4.3.0"},
     ),
 }
 RELEASES: dict[str, Release] = {

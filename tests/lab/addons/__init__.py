@@ -9,8 +9,13 @@ nodes ask its registry instead of the publishers' (see containerd_registries in 
 
 from __future__ import annotations
 
+from . import docker, ingress, metrics_server
 from .base import AddOn, build
 
-ADDONS: dict[str, AddOn] = {}
+ADDONS: dict[str, AddOn] = {
+    "docker": docker.ADDON,
+    "ingress": ingress.ADDON,
+    "metrics-server": metrics_server.ADDON,
+}
 
 __all__ = ["ADDONS", "AddOn", "build"]
