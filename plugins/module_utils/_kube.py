@@ -11,6 +11,7 @@ kind there is. What this collection asks for needs paths and JSON only
 from __future__ import annotations
 
 import base64
+import binascii
 import importlib
 import json
 import os
@@ -21,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from ansible.module_utils.basic import missing_required_lib
 
@@ -69,34 +70,38 @@ class Access:
     certificate: str | None = None
     key: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
-    proxy: str | None = None
+    # May hold a password.
+    proxy: str | None = field(default=None, repr=False)
     server_name: str | None = None
     verify: bool = True
 
 
 def read_access(path: str, text: str) -> Access:
     """Read a kubeconfig (https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/)."""
-    expected = "expected the kubeconfig of a cluster that this user may administer"
     try:
         document = yaml.safe_load(text)
         context = _named(document, "contexts", document["current-context"])["context"]
         cluster = _named(document, "clusters", context["cluster"])["cluster"]
         user = _named(document, "users", context["user"])["user"]
-        server = cluster["server"]
-    except (yaml.YAMLError, LookupError, TypeError) as error:
-        raise KubeconfigError(f"{path}: found no usable current context ({error}), {expected}") from None
-    if "exec" in user or "auth-provider" in user:
-        raise KubeconfigError(f"{path}: found a user who logs in by a program, expected a certificate or a token")
-    return Access(
-        server=server.rstrip("/"),
-        ca=_inline(path, cluster, "certificate-authority"),
-        certificate=_inline(path, user, "client-certificate"),
-        key=_inline(path, user, "client-key"),
-        token=user.get("token"),
-        proxy=cluster.get("proxy-url"),
-        server_name=cluster.get("tls-server-name"),
-        verify=not cluster.get("insecure-skip-tls-verify", False),
-    )
+        if "exec" in user or "auth-provider" in user:
+            raise KubeconfigError(f"{path}: found a user who logs in by a program, expected a certificate or a token")
+        return Access(
+            server=cluster["server"].rstrip("/"),
+            ca=_inline(path, cluster, "certificate-authority"),
+            certificate=_inline(path, user, "client-certificate"),
+            key=_inline(path, user, "client-key"),
+            token=user.get("token"),
+            proxy=cluster.get("proxy-url"),
+            server_name=cluster.get("tls-server-name"),
+            verify=not cluster.get("insecure-skip-tls-verify", False),
+        )
+    except yaml.MarkedYAMLError as error:
+        # The text of such an error quotes the line, which may hold a key.
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        found = f"no YAML in line {line} ({error.problem})"
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
+        found = f"no usable current context ({type(error).__name__}: {error})"
+    raise KubeconfigError(f"{path}: found {found}, expected the kubeconfig of a cluster that this user may administer")
 
 
 def _named(document: Any, kind: str, name: str) -> Any:
@@ -106,11 +111,23 @@ def _named(document: Any, kind: str, name: str) -> Any:
 def _inline(path: str, entry: Mapping[str, str], name: str) -> str | None:
     """Return what stands in a kubeconfig itself or in the file that it names, relative to it."""
     if f"{name}-data" in entry:
-        return base64.b64decode(entry[f"{name}-data"]).decode()
+        try:
+            return base64.b64decode(entry[f"{name}-data"]).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise KubeconfigError(f"{path}: {name}-data: expected PEM in base64") from None
     if name not in entry:
         return None
-    with open(os.path.join(os.path.dirname(path), entry[name]), encoding="utf-8") as handle:
-        return handle.read()
+    return _read(os.path.join(os.path.dirname(path), entry[name]), f"the {name} that {path} names")
+
+
+def _read(path: str, expected: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return handle.read()
+    except OSError as error:
+        raise KubeconfigError(f"{path}: {error.strerror}; expected {expected}") from None
+    except UnicodeDecodeError:
+        raise KubeconfigError(f"{path}: found bytes that are no text, expected {expected}") from None
 
 
 class Api:
@@ -124,7 +141,6 @@ class Api:
             self._headers["Authorization"] = f"Bearer {access.token}"
         options: dict[str, Any] = {
             "ssl_context": _tls(access),
-            "server_hostname": access.server_name,
             "timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             # What was sent may have been done: only what is safe to repeat is sent again.
             "retries": urllib3.Retry(
@@ -135,8 +151,8 @@ class Api:
                 raise_on_status=False,
             ),
         }
-        if access.server_name is None:
-            del options["server_hostname"]
+        if access.server_name:
+            options["server_hostname"] = access.server_name
         self._pool = _manager(access.proxy, options)
 
     def raw(self, method: str, path: str, body: str | None = None, content_type: str = JSON) -> tuple[int, str]:
@@ -172,7 +188,10 @@ class Api:
         status, text = self.raw(method, url, None if body is None else json.dumps(body), content_type)
         if status >= 400:
             raise _refusal(method, path, status, text)
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise Unreachable(f"{self.server}: {method} {path}: found {text[:100]!r}, expected JSON") from None
 
     def get(self, path: str) -> Any:
         """Return an object or a list, or None if it is not there."""
@@ -201,14 +220,18 @@ def _manager(proxy: str | None, options: dict[str, Any]) -> Any:
         try:
             socks = importlib.import_module("urllib3.contrib.socks")
         except ImportError:
-            raise KubeconfigError(f"proxy-url {proxy}: needs the Python package PySocks on the controller") from None
+            raise KubeconfigError("proxy-url socks5: needs the Python package PySocks on the controller") from None
         return socks.SOCKSProxyManager(proxy, **options)
-    return urllib3.ProxyManager(proxy, **options)
+    password = urllib3.util.parse_url(proxy).auth
+    headers = urllib3.make_headers(proxy_basic_auth=unquote(password)) if password else None
+    return urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
 
 
 def _tls(access: Access) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cadata=access.ca)
+        # Python 3.13 and later refuse what kubectl takes: certificates of a CA of one's own without all extensions.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if not access.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -219,20 +242,14 @@ def _tls(access: Access) -> ssl.SSLContext:
                 with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="ascii") as handle:
                     handle.write(f"{access.certificate}\n{access.key}\n")
                 context.load_cert_chain(path)
-    except ssl.SSLError as error:
+    except (ssl.SSLError, ValueError, TypeError) as error:
         raise KubeconfigError(f"the kubeconfig's certificates can't be used: {error}") from None
     return context
 
 
 def connect(kubeconfig: str) -> Api:
     """Return the API that a kubeconfig names."""
-    try:
-        with open(kubeconfig, encoding="utf-8") as handle:
-            text = handle.read()
-    except OSError as error:
-        raise KubeconfigError(
-            f"{kubeconfig}: {error.strerror}; expected the kubeconfig that site.yml writes (cluster_kubeconfig)"
-        ) from None
+    text = _read(kubeconfig, "the kubeconfig that site.yml writes (cluster_kubeconfig)")
     return Api(read_access(kubeconfig, text))
 
 
@@ -240,7 +257,7 @@ def connect(kubeconfig: str) -> Api:
 def api_of(module: Any) -> Iterator[Api]:
     """Give a module the API of its kubeconfig, or tell which library is missing."""
     if IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("urllib3"), exception=IMPORT_ERROR)
+        module.fail_json(msg=missing_required_lib("urllib3 or PyYAML"), exception=IMPORT_ERROR)
     yield connect(module.params["kubeconfig"])
 
 
