@@ -286,7 +286,8 @@ def settle(api: Api, nodes: list[dict[str, Any]], check_mode: bool) -> dict[str,
     while True:
         current, versions = read(api)
         plans = plan_all(nodes, current, may_be_missing=check_mode)
-        done = {**plans, **done}
+        # What it first was is what the diff shows.
+        done = {**done, **plans, **done}
         # Kubelet writes to its node every few seconds at most: this ends.
         if check_mode or apply(api, plans, versions):
             return done

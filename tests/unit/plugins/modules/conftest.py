@@ -82,18 +82,51 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+def merged(target: Any, patch: Any) -> Any:
+    """A JSON merge patch applied, as RFC 7396 has it."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
 class Api:
-    """An API of two nodes, as recorded."""
+    """An API of two nodes, as recorded. A patch that names an older version of a node is a conflict."""
 
     def __init__(self) -> None:
         self.nodes: dict[str, Any] = json.loads((FIXTURES / "kube/1.36.3_nodes.json").read_text())
         self.readyz = (FIXTURES / "kube/1.36.3_readyz.txt").read_text()
         self.patches: list[tuple[str, str, Any]] = []
         self.status = 200
+        # What somebody else does just before the next patch comes.
+        self.meanwhile: list[Callable[[], None]] = []
         self.kubeconfig = ""
 
     def node(self, name: str) -> Any:
         return next(node for node in self.nodes["items"] if node["metadata"]["name"] == name)
+
+    def change(self, name: str, patch: Any) -> None:
+        """Merge a patch into a node, which has a new version then."""
+        node = self.node(name)
+        version = str(int(node["metadata"]["resourceVersion"]) + 1)
+        node.update(merged(node, merged(patch, {"metadata": {"resourceVersion": version}})))
+
+    def patch(self, name: str, kind: str, patch: Any) -> int:
+        """Take a patch of somebody who has read the node, and return the status of the answer."""
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        if self.status != 200:
+            return self.status
+        if patch["metadata"]["resourceVersion"] != self.node(name)["metadata"]["resourceVersion"]:
+            return 409
+        self.patches.append((name, kind, patch))
+        self.change(name, patch)
+        return 200
 
 
 @pytest.fixture
@@ -101,24 +134,25 @@ def api(tmp_path: Path) -> Iterator[Api]:
     state = Api()
 
     class Handler(BaseHTTPRequestHandler):
-        def answer(self, body: str, kind: str = "application/json") -> None:
-            self.send_response(state.status, "OK" if state.status == 200 else "Forbidden")
-            self.send_header("Content-Type", kind)
+        def answer(self, status: int, body: str) -> None:
+            if status != 200:
+                body = json.dumps({"kind": "Status", "reason": f"Reason{status}", "message": "the API says why"})
+            self.send_response(status)
             self.end_headers()
             self.wfile.write(body.encode())
 
         def do_GET(self) -> None:
             if self.path == "/readyz?verbose":
-                self.answer(state.readyz, "text/plain")
+                self.answer(state.status, state.readyz)
             else:
                 assert self.path == "/api/v1/nodes"
-                self.answer(json.dumps(state.nodes))
+                self.answer(state.status, json.dumps(state.nodes))
 
         def do_PATCH(self) -> None:
             name = self.path.removeprefix("/api/v1/nodes/")
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            state.patches.append((name, self.headers["Content-Type"], body))
-            self.answer(json.dumps(state.node(name)))
+            status = state.patch(name, self.headers["Content-Type"], body)
+            self.answer(status, json.dumps(state.node(name)))
 
         def log_message(self, *_arguments: Any) -> None: ...
 

@@ -92,4 +92,5 @@ def test_nodes_that_do_not_become_ready(api: Any, run_module: Run) -> None:
 
 def test_forbidden(api: Any, run_module: Run) -> None:
     api.status = 403
-    assert run_module(cluster_info, kubeconfig=api.kubeconfig)["msg"].startswith("the API refused: 403 Forbidden: {")
+    message = run_module(cluster_info, kubeconfig=api.kubeconfig)["msg"]
+    assert message == "the API refused GET /api/v1/nodes: 403 Reason403: the API says why"

@@ -174,13 +174,39 @@ class TestModule:
         assert "taint dedicated=database:NoSchedule\n" in done["diff"][0]["after"]
         expected = {
             "metadata": {
+                # Read at this version: what has changed since would be a conflict.
+                "resourceVersion": "2733",
                 "labels": {"disk": "ssd"},
                 "annotations": managed(labels=["disk"], taints=["dedicated:NoSchedule"]),
             },
             "spec": {"taints": [DATABASE]},
         }
         # A merge patch by keys: None removes one, and what is not named stays.
-        assert api.patches == [("w1", "application/strategic-merge-patch+json", expected)]
+        assert api.patches == [("w1", "application/merge-patch+json", expected)]
+        again = run_module(node_settings, kubeconfig=api.kubeconfig, nodes=nodes)
+        assert (again["changed"], len(api.patches)) == (False, 1)
+
+    def test_a_node_that_changes_meanwhile_is_read_again(self, api: Any, run_module: Run) -> None:
+        cordoned = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+        api.meanwhile = [
+            lambda: None,
+            lambda: api.change("w1", {"spec": {"taints": [cordoned]}, "metadata": {"labels": {"other": "1"}}}),
+        ]
+        nodes = [{"name": "cp1", "labels": {"a": "1"}, "control_plane": True}, {"name": "w1", "taints": [DATABASE]}]
+        result = run_module(node_settings, kubeconfig=api.kubeconfig, nodes=nodes)
+        assert result["patched"] == ["cp1", "w1"]
+        # cp1 was done before the conflict, and once.
+        assert [name for name, _kind, _patch in api.patches] == ["cp1", "w1"]
+        # What somebody else did meanwhile is not lost.
+        assert api.node("w1")["spec"]["taints"] == [cordoned, DATABASE]
+        assert api.node("w1")["metadata"]["labels"]["other"] == "1"
+
+    def test_a_node_that_changes_until_it_is_as_wanted(self, api: Any, run_module: Run) -> None:
+        done = {"metadata": {"annotations": managed(labels=["disk"]), "labels": {"disk": "ssd"}}}
+        api.meanwhile = [lambda: api.change("w1", done)]
+        nodes = [{"name": "w1", "labels": {"disk": "ssd"}}]
+        result = run_module(node_settings, kubeconfig=api.kubeconfig, nodes=nodes)
+        assert (result["changed"], api.patches) == (True, [])
 
     def test_in_order(self, api: Any, run_module: Run) -> None:
         w1 = api.node("w1")
@@ -214,12 +240,21 @@ class TestModule:
         result = run_module(node_settings, _ansible_check_mode=True, **arguments)
         assert result["patched"] == ["w1"]
         failed = run_module(node_settings, **arguments)
-        assert failed["msg"].startswith("/nonexistent: Invalid kube-config file.")
+        assert failed["msg"].startswith("/nonexistent: No such file or directory; expected the kubeconfig")
 
     def test_forbidden(self, api: Any, run_module: Run) -> None:
         api.status = 403
         result = run_module(node_settings, kubeconfig=api.kubeconfig, nodes=[{"name": "w1"}])
-        assert result["msg"].startswith("the API refused: 403 Forbidden: {")
+        assert result["msg"] == "the API refused GET /api/v1/nodes: 403 Reason403: the API says why"
+
+    def test_a_patch_that_is_refused(self, api: Any, run_module: Run) -> None:
+        def refuse() -> None:
+            api.status = 422
+
+        api.meanwhile = [refuse]
+        nodes = [{"name": "w1", "labels": {"a": "not a label"}}]
+        result = run_module(node_settings, kubeconfig=api.kubeconfig, nodes=nodes)
+        assert result["msg"] == "the API refused PATCH /api/v1/nodes/w1: 422 Reason422: the API says why"
 
     def test_effects_are_checked(self, run_module: Run) -> None:
         nodes = [{"name": "w1", "taints": [{"key": "a", "effect": "noschedule"}]}]
