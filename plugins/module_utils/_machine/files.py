@@ -11,15 +11,15 @@ import grp
 import os
 import pwd
 import stat
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Callable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Callable
 
-from . import openpgp
+from . import openpgp, records
 from .base import Change, FindProgram, MachineError, Run, line_change, refuse
 
 _HIDDEN = "(sensitive: not shown)\n"
-_DOWNLOAD_LIMIT = 16 * 1024 * 1024
+_DOWNLOAD_LIMIT = 256 * 1024 * 1024
 Fetch = Callable[[str], bytes]
 # target, temporary file: gives the temporary file the SELinux context that the target has to have
 Label = Callable[[str, str], None]
@@ -41,6 +41,11 @@ class FileWish:
     group: str | None = None
     validate: tuple[str, ...] = ()
     sensitive: bool = False
+    # of a download: what it has to be, and which file of an archive is wanted
+    sha256: str = ""
+    member: str = ""
+    # keys of a JSON document that others write too
+    document: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class FileStep:
         return self.content is not None or self.fetch or self.wish.state == "absent"
 
 
-def read_file(path: str) -> FileState:
+def read_file(path: str, contents: bool = True) -> FileState:
     """Reads a path; a symbolic link is followed (also one that leads nowhere yet)."""
     target = os.path.realpath(path)
     try:
@@ -89,6 +94,8 @@ def read_file(path: str) -> FileState:
         return FileState("directory", target, b"", *attributes)
     if not stat.S_ISREG(found.st_mode):
         return FileState("special", target, b"", *attributes)
+    if not contents:
+        return FileState("file", target, b"", *attributes)
     with open(target, "rb") as stream:
         return FileState("file", target, stream.read(), *attributes)
 
@@ -157,8 +164,27 @@ def _key_verifies(wish: FileWish, state: FileState) -> bool:
     return True
 
 
+def read_record(path: str) -> dict[str, Any]:
+    """What was put into a file before, empty where that is not known."""
+    state = read_file(records.path_of(path))
+    return records.parse(state.content) if state.kind == "file" else {}
+
+
+def _document(wish: FileWish, state: FileState) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A document that others write too: as it is, and as it has to be."""
+    current = records.load(state.content)
+    wanted = wish.document or {}
+    given = read_record(wish.path).get("document", {})
+    return current, records.merged(records.without(current, given, wanted), wanted)
+
+
 def _new_content(wish: FileWish, state: FileState) -> tuple[bytes | None, bool]:
     """The content to write (None: stays) and whether it has to be fetched."""
+    if wish.sha256:
+        return None, state.kind != "file" or read_record(wish.path).get("sha256") != wish.sha256
+    if wish.document is not None:
+        current, document = _document(wish, state)
+        return (None if state.kind == "file" and document == current else records.dump(document)), False
     if wish.url is not None:
         if state.kind != "file" or not _key_verifies(wish, state):
             return None, True
@@ -184,6 +210,10 @@ def _new_content(wish: FileWish, state: FileState) -> tuple[bytes | None, bool]:
 def _content_change(wish: FileWish, state: FileState, content: bytes | None) -> Change:
     exists = state.kind == "file"
     summary = "file {} {}".format(wish.path, "changed" if exists else "created")
+    if wish.sha256:
+        what = f"{wish.member} of {wish.url}" if wish.member else wish.url
+        before = f"(SHA-256 {read_record(wish.path).get('sha256', 'not known')})\n" if exists else ""
+        return Change(summary, wish.path, before, f"{what} (SHA-256 {wish.sha256})\n")
     if content is None:
         after = "OpenPGP keys {} from {}\n".format(", ".join(wish.fingerprints), wish.url)
         return Change(summary, wish.path, _shown(state.content) if exists else "", after)
@@ -222,6 +252,9 @@ def _plan_absent(wish: FileWish, state: FileState) -> FileStep | None:
 
 def plan_file(wish: FileWish, state: FileState, ids: tuple[int, int]) -> FileStep | None:
     """What has to change at a path, None where it is in order. ``ids``: wanted owner and group, -1 where unknown."""
+    if wish.document is not None and state.kind in ("file", "absent") and not _document(wish, state)[1]:
+        # nothing of anybody is left in it
+        wish = replace(wish, state="absent")
     if wish.state == "absent":
         return _plan_absent(wish, state)
     directory = wish.state == "directory"
@@ -244,11 +277,25 @@ def plan_file(wish: FileWish, state: FileState, ids: tuple[int, int]) -> FileSte
     return FileStep(wish, state, content, fetch, mode, uid, gid, tuple(changes))
 
 
+def record_of(wish: FileWish) -> list[FileWish]:
+    """The record that goes with a file. It is written after it: a run that is killed in between does it again."""
+    if wish.document:
+        record: dict[str, Any] = {"document": wish.document}
+    elif wish.sha256 and wish.state == "file":
+        record = {"sha256": wish.sha256}
+    elif wish.document is not None or (wish.state == "absent" and read_record(wish.path)):
+        return [FileWish(records.path_of(wish.path), "absent")]
+    else:
+        return []
+    content = records.dump(record)
+    return [FileWish(records.path_of(wish.path), content=content, mode=0o600, sensitive=wish.sensitive)]
+
+
 def plan_files(wishes: Sequence[FileWish], check: bool) -> list[FileStep]:
     """Reads every path and plans it; all problems at once."""
     steps: list[FileStep] = []
     problems: list[str] = []
-    for wish in wishes:
+    for wish in [each for given in wishes for each in (given, *record_of(given))]:
         ids = []
         for kind, name in (("owner", wish.owner), ("group", wish.group)):
             found = 0 if name is None else _lookup(name, kind)
@@ -257,7 +304,7 @@ def plan_files(wishes: Sequence[FileWish], check: bool) -> list[FileStep]:
                 problems.append(f"{wish.path}: its {kind} {name!r} does not exist on this machine")
             ids.append(-1 if found is None else found)
         try:
-            step = plan_file(wish, read_file(wish.path), (ids[0], ids[1]))
+            step = plan_file(wish, read_file(wish.path, contents=not wish.sha256), (ids[0], ids[1]))
         except MachineError as exc:
             problems.append(f"{wish.path}: {exc}")
             continue
@@ -268,7 +315,7 @@ def plan_files(wishes: Sequence[FileWish], check: bool) -> list[FileStep]:
 
 
 def fetch_url(url: str) -> bytes:
-    """Downloads a small file; proxies come from the environment."""
+    """Downloads a file; proxies come from the environment."""
     # only a machine that has to fetch pays for these imports
     import http.client  # noqa: PLC0415
     import time  # noqa: PLC0415
@@ -388,7 +435,12 @@ def apply_file(step: FileStep, fetch: Fetch, find: FindProgram, run: Run, label:
     if wish.state == "absent":
         os.unlink(wish.path)
         return
-    if step.fetch:
+    if step.fetch and wish.sha256:
+        try:
+            content = records.verified(fetch(str(wish.url)), wish.sha256, wish.member)
+        except MachineError as exc:
+            raise MachineError(f"{wish.path}: what was fetched from {wish.url} is not accepted: {exc}") from exc
+    elif step.fetch:
         data = fetch(str(wish.url))
         try:
             openpgp.verify(data, list(wish.fingerprints))

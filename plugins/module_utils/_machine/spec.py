@@ -16,7 +16,7 @@ from . import firewall, openpgp
 from .files import FileWish
 from .units import UnitWish
 
-_SOURCES = ("template", "content", "source", "url", "block")
+_SOURCES = ("template", "content", "source", "url", "block", "json")
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "name": {"type": "str", "default": "kubestead"},
@@ -33,7 +33,10 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "url": {"type": "str"},
             "block": {"type": "str"},
             "block_name": {"type": "str"},
+            "json": {"type": "dict"},
             "openpgp_fingerprints": {"type": "list", "elements": "str", "default": []},
+            "sha256": {"type": "str"},
+            "member": {"type": "str"},
             "mode": {"type": "str"},
             "owner": {"type": "str"},
             "group": {"type": "str"},
@@ -99,12 +102,18 @@ def _key_problems(item: Mapping[str, Any]) -> list[str]:
     if item["url"] is not None:
         if not re.match(r"^https?://\S+$", item["url"]):
             found.append(f"url {item['url']!r} has to begin with https:// or http://")
-        if not item["openpgp_fingerprints"]:
-            found.append("url needs openpgp_fingerprints: what is downloaded is verified")
+        if bool(item["openpgp_fingerprints"]) == bool(item["sha256"]):
+            found.append("url needs openpgp_fingerprints or sha256: what is downloaded is verified")
         if item["validate"]:
             found.append("validate does not go with url")
-    if item["openpgp_fingerprints"] and item["block"] is not None:
-        found.append("openpgp_fingerprints do not go with block")
+    if (item["sha256"] or item["member"]) and item["url"] is None:
+        found.append("sha256 and member belong to url")
+    if item["member"] and not item["sha256"]:
+        found.append("member needs sha256, that of the archive")
+    if item["sha256"] and not re.match(r"^[0-9a-f]{64}$", item["sha256"]):
+        found.append(f"sha256 {item['sha256']!r} has to be 64 hexadecimal digits in small letters")
+    if item["openpgp_fingerprints"] and (item["block"] is not None or item["json"] is not None):
+        found.append("openpgp_fingerprints do not go with block or json")
     found += [
         f"fingerprint {text!r} has to be 40 hexadecimal digits"
         for text in item["openpgp_fingerprints"]
@@ -201,8 +210,9 @@ def problems(params: Mapping[str, Any]) -> list[str]:
 def file_wish(item: Mapping[str, Any], sensitive_contents: Mapping[str, str]) -> FileWish:
     """A file as the action hands it over: template and source are content by then."""
     content = sensitive_contents.get(item["path"], item["content"])
-    # a file that somebody else owns keeps its attributes when only a block of it is ours
-    defaults = (None, None, None) if item["block"] is not None else ("0644", "root", "root")
+    # a file that somebody else owns keeps its attributes when only a part of it is ours
+    shared = item["block"] is not None or item["json"] is not None
+    defaults = (None, None, None) if shared else ("0644", "root", "root")
     mode = item["mode"] or ("0755" if item["state"] == "directory" else defaults[0])
     return FileWish(
         path=item["path"],
@@ -217,6 +227,9 @@ def file_wish(item: Mapping[str, Any], sensitive_contents: Mapping[str, str]) ->
         group=item["group"] or defaults[2],
         validate=_command(item["validate"]),
         sensitive=item["sensitive"],
+        sha256=item["sha256"] or "",
+        member=item["member"] or "",
+        document=item["json"],
     )
 
 

@@ -35,6 +35,8 @@ def test_good_arguments() -> None:
             {"path": "/d", "state": "absent"},
             {"path": "/e", "state": "directory", "mode": "01777"},
             {"path": "/f", "template": "x.j2"},
+            {"path": "/g", "url": "https://x/y.tgz", "sha256": "0" * 64, "member": "y/y"},
+            {"path": "/h", "json": {}, "validate": "x %s"},
         ],
         kernel_modules=["br_netfilter", "nf-x"],
         sysctls={"net.ipv4.ip_forward": 1, "net/ipv4/conf/eth0.1/x": "4096 16384"},
@@ -52,7 +54,7 @@ def test_good_arguments() -> None:
         ({"name": "a/b"}, "name 'a/b' may hold"),
         ({"files": [{"path": "a", "content": ""}]}, "files: a: the path has to be absolute"),
         ({"files": [{"path": "/a/", "content": ""}]}, "without a slash at its end"),
-        ({"files": [{"path": "/a"}]}, "exactly one of template, content, source, url, block is expected, found none"),
+        ({"files": [{"path": "/a"}]}, "source, url, block, json is expected, found none"),
         ({"files": [{"path": "/a", "content": "", "block": "", "block_name": "n"}]}, "found content, block"),
         ({"files": [{"path": "/a", "state": "absent", "content": ""}]}, "state absent takes no content"),
         ({"files": [{"path": "/a", "state": "directory", "validate": "x %s"}]}, "state directory takes no content"),
@@ -60,14 +62,25 @@ def test_good_arguments() -> None:
         ({"files": [{"path": "/a", "content": "x", "block_name": "n"}]}, "block and block_name belong together"),
         ({"files": [{"path": "/a", "block": "x", "block_name": "a b"}]}, "block_name 'a b' may hold"),
         ({"files": [{"path": "/a", "url": "file:///x", "openpgp_fingerprints": [RSA]}]}, "has to begin with https://"),
-        ({"files": [{"path": "/a", "url": "https://x"}]}, "url needs openpgp_fingerprints"),
+        ({"files": [{"path": "/a", "url": "https://x"}]}, "url needs openpgp_fingerprints or sha256"),
+        (
+            {"files": [{"path": "/a", "url": "https://x", "openpgp_fingerprints": [RSA], "sha256": "0" * 64}]},
+            "url needs openpgp_fingerprints or sha256",
+        ),
+        ({"files": [{"path": "/a", "url": "https://x", "sha256": "0"}]}, "sha256 '0' has to be 64"),
+        ({"files": [{"path": "/a", "content": "", "sha256": "0" * 64}]}, "sha256 and member belong to url"),
+        (
+            {"files": [{"path": "/a", "url": "https://x", "openpgp_fingerprints": [RSA], "member": "m"}]},
+            "member needs sha256",
+        ),
+        ({"files": [{"path": "/a", "json": {}, "openpgp_fingerprints": [RSA]}]}, "do not go with block or json"),
         (
             {"files": [{"path": "/a", "url": "https://x", "openpgp_fingerprints": [RSA], "validate": "x %s"}]},
             "validate does not go with url",
         ),
         (
             {"files": [{"path": "/a", "block": "x", "block_name": "n", "openpgp_fingerprints": [RSA]}]},
-            "openpgp_fingerprints do not go with block",
+            "openpgp_fingerprints do not go with block or json",
         ),
         (
             {"files": [{"path": "/a", "content": "x", "openpgp_fingerprints": ["32E1B638740BBD51"]}]},
@@ -126,6 +139,10 @@ def test_file_wish() -> None:
     )
     assert wish(block="b", block_name="n") == FileWish("/a", block="b", block_name="n")
     assert wish(block="b", block_name="n", mode="0600").mode == 0o600
+    assert wish(json={"a": 1}) == FileWish("/a", document={"a": 1})
+    assert wish(url="https://x", sha256="0" * 64, member="m") == FileWish(
+        "/a", url="https://x", sha256="0" * 64, member="m", mode=0o644, owner="root", group="root"
+    )
     assert wish(url="https://x", openpgp_fingerprints=["0x" + RSA.lower()]).fingerprints == (RSA,)
     secret = params(files=[{"path": "/s", "content": "", "sensitive": True, "validate": ["x", "%s"]}])["files"][0]
     assert spec.file_wish(secret, {"/s": "secret"}).content == b"secret"
