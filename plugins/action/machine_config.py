@@ -39,7 +39,13 @@ class ActionModule(ActionBase):
         """Hands the module contents instead of templates and sources."""
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
-        args = self._checked(_given(self._task.args))
+        args = self.prepared(self._task.args, variables)
+        result.update(self._execute_module(module_name=_MODULE, module_args=args, task_vars=variables))
+        return result
+
+    def prepared(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """The arguments as the module takes them: checked, with the contents of templates and sources."""
+        args = self._checked(_given(arguments))
         secrets: dict[str, str] = {}
         failures = []
         for item in args.get("files") or []:
@@ -55,8 +61,7 @@ class ActionModule(ActionBase):
         if failures:
             raise AnsibleActionFail("; ".join(failures))
         args["sensitive_contents"] = secrets
-        result.update(self._execute_module(module_name=_MODULE, module_args=_given(args), task_vars=variables))
-        return result
+        return dict(_given(args))
 
     def _checked(self, args: dict[str, Any]) -> dict[str, Any]:
         """The arguments with their types and defaults; everything that is wrong with them at once."""
