@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import fnmatch
+import json
 import shutil
 import tempfile
+import zipfile
 from pathlib import Path
 
 from .base import HERE, LabError, digest, home, locked, run, timed
-from .versions import COMPONENTS, Component
+from .versions import COMPONENTS, Component, Copy
 
 OUT = "@OUT@"
 
@@ -51,7 +54,8 @@ def key(component: Component) -> str:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     if not files:
         raise LabError(f"{folder} is empty: the component's go.mod and go.sum belong there")
-    way = (component.version, commands(component), environment(component), component.documents)
+    way: tuple[object, ...] = (component.version, commands(component), environment(component), component.documents)
+    way += (component.copies,) if component.copies else ()
     return digest(repr(way), *(part for path in files for part in (path.name, path.read_bytes())))
 
 
@@ -71,14 +75,40 @@ def build(name: str) -> Path:
     return target
 
 
+def unpack(copy: Copy, archive: Path, target: Path) -> None:
+    """Put a module's files into a folder, but for those left out and those that the folder has."""
+    with zipfile.ZipFile(archive) as files:
+        for name in files.namelist():
+            inside = name.removeprefix(f"{copy.module}@{copy.version}/")
+            path = target / inside
+            if not path.exists() and not fnmatch.fnmatchcase(inside, copy.without):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(files.read(name))
+
+
+def workplace(component: Component, folder: Path) -> Path:
+    """Where a component is built: its committed folder, or a copy of that with the modules to change unpacked."""
+    if not component.copies:
+        return source(component)
+    place = folder / "source"
+    shutil.copytree(source(component), place)
+    for target, copy in component.copies.items():
+        found = json.loads(run(["go", "mod", "download", "-json", f"{copy.module}@{copy.version}"], cwd=folder).stdout)
+        if found["Sum"] != copy.checksum:
+            raise LabError(f"{copy.module} {copy.version}: found checksum {found['Sum']}, expected {copy.checksum}")
+        unpack(copy, Path(found["Zip"]), place / target)
+    return place
+
+
 def _build(name: str, target: Path) -> None:
     component = COMPONENTS[name]
     target.parent.mkdir(parents=True, exist_ok=True)
 
     def go(command: list[str]) -> str:
-        return run(command, cwd=source(component), env=environment(component)).stdout.strip()
+        return run(command, cwd=place, env=environment(component)).stdout.strip()
 
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as folder, timed(f"{name} {component.version}"):
+        place = workplace(component, Path(folder))
         unfinished = Path(folder) / "out"
         unfinished.mkdir()
         for command in commands(component):

@@ -105,6 +105,9 @@ _TRAEFIK = "github.com/traefik/traefik/v3"
 _METALLB = "go.universe.tf/metallb"
 _CRI_DOCKERD = "github.com/Mirantis/cri-dockerd"
 _METRICS_SERVER = "sigs.k8s.io/metrics-server"
+_PROMETHEUS = "github.com/prometheus"
+_PROMETHEUS_VERSION = f"{_PROMETHEUS}/common/version.Version"
+_KUBE_STATE_METRICS = "k8s.io/kube-state-metrics/v2"
 
 COMPONENTS: dict[str, Component] = {
     "kubernetes-1.36": _kubernetes("1.36.3", *_CLIENTS, *_SERVERS),
@@ -195,6 +198,44 @@ COMPONENTS: dict[str, Component] = {
         "v4.3.0",
         {"helm": "helm.sh/helm/v4/cmd/helm"},
         {"helm.sh/helm/v4/internal/version.version": "v4.3.0"},
+    ),
+    "node-exporter": Component(
+        "node-exporter",
+        f"{_PROMETHEUS}/node_exporter",
+        "v1.12.1",
+        {"node_exporter": f"{_PROMETHEUS}/node_exporter"},
+        {_PROMETHEUS_VERSION: "1.12.1"},
+    ),
+    "blackbox-exporter": Component(
+        "blackbox-exporter",
+        f"{_PROMETHEUS}/blackbox_exporter",
+        "v0.28.0",
+        {"blackbox_exporter": f"{_PROMETHEUS}/blackbox_exporter"},
+        {_PROMETHEUS_VERSION: "0.28.0"},
+    ),
+    "kube-state-metrics": Component(
+        "kube-state-metrics",
+        _KUBE_STATE_METRICS,
+        "v2.18.0",
+        {"kube-state-metrics": _KUBE_STATE_METRICS},
+        {_PROMETHEUS_VERSION: "v2.18.0"},
+    ),
+    # Of service discovery only what a cluster needs: the SDKs of all clouds can't be had everywhere. Its modules are
+    # versioned 0.316 for 3.16.
+    "prometheus": Component(
+        "prometheus",
+        f"{_PROMETHEUS}/prometheus",
+        "v0.316.0",
+        {program: f"{_PROMETHEUS}/prometheus/cmd/{program}" for program in ("prometheus", "promtool")},
+        {_PROMETHEUS_VERSION: "3.16.0"},
+        tags=("remove_all_sd", "enable_kubernetes_sd"),
+    ),
+    "alertmanager": Component(
+        "alertmanager",
+        f"{_PROMETHEUS}/alertmanager",
+        "v0.34.2",
+        {program: f"{_PROMETHEUS}/alertmanager/cmd/{program}" for program in ("alertmanager", "amtool")},
+        {_PROMETHEUS_VERSION: "0.34.2"},
     ),
 }
 RELEASES: dict[str, Release] = {

@@ -9,13 +9,22 @@ import hashlib
 import json
 import re
 import tarfile
+import zipfile
 from datetime import UTC, datetime
+from subprocess import CompletedProcess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ansible_collections.kubestead.cluster.tests.lab import artifacts, images, packages, rootfs
-from ansible_collections.kubestead.cluster.tests.lab.versions import COMPONENTS, DEFAULT_VERSION, RELEASES, Component
+from ansible_collections.kubestead.cluster.tests.lab.base import LabError
+from ansible_collections.kubestead.cluster.tests.lab.versions import (
+    COMPONENTS,
+    DEFAULT_VERSION,
+    RELEASES,
+    Component,
+    Copy,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +61,36 @@ def test_static_programs_with_tags() -> None:
         ["go", "build", "-tags", "a,b", "-ldflags", "-s -w -extldflags -static", "-o", "@OUT@/one", "m"]
     ]
     assert artifacts.environment(component)["CGO_ENABLED"] == "1"
+
+
+def test_a_copy_lacks_what_is_left_out_and_keeps_what_is_there(tmp_path: Path) -> None:
+    archive = tmp_path / "module.zip"
+    with zipfile.ZipFile(archive, "w") as files:
+        for name in ("go.mod", "dns/list.go", "dns/one/one.go", "dns/one/internal/client.go"):
+            files.writestr(f"example.org/m@v1.0.0/{name}", "theirs")
+    target = tmp_path / "copy"
+    (target / "dns").mkdir(parents=True)
+    (target / "dns" / "list.go").write_text("ours")
+    artifacts.unpack(Copy("example.org/m", "v1.0.0", "h1:x", "dns/*/*"), archive, target)
+    assert {path.relative_to(target).as_posix(): path.read_text() for path in target.rglob("*") if path.is_file()} == {
+        "go.mod": "theirs",
+        "dns/list.go": "ours",
+    }
+
+
+def test_a_copy_is_what_its_checksum_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = CompletedProcess([], 0, json.dumps({"Sum": "h1:other", "Zip": "unread"}), "")
+    monkeypatch.setattr(artifacts, "run", lambda *_, **__: answer)
+    component = COMPONENTS["traefik"]
+    with pytest.raises(LabError, match="found checksum h1:other, expected h1:"):
+        artifacts.workplace(component, tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name, component in COMPONENTS.items() if component.copies])
+def test_go_mod_replaces_modules_by_their_copies(name: str) -> None:
+    component = COMPONENTS[name]
+    text = (artifacts.source(component) / "go.mod").read_text()
+    assert all(f"{copy.module} => ./{folder}\n" in text for folder, copy in component.copies.items())
 
 
 def test_control_file() -> None:
