@@ -249,6 +249,8 @@ def _tls(access: Access) -> ssl.SSLContext:
 
 def connect(kubeconfig: str) -> Api:
     """Return the API that a kubeconfig names."""
+    if IMPORT_ERROR:
+        raise KubeconfigError(f"{kubeconfig}: reading it needs the Python packages urllib3 and PyYAML: {IMPORT_ERROR}")
     text = _read(kubeconfig, "the kubeconfig that site.yml writes (cluster_kubeconfig)")
     return Api(read_access(kubeconfig, text))
 

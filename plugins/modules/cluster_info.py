@@ -84,7 +84,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._kube import Api, api_of, ready
+from ansible_collections.kubestead.cluster.plugins.module_utils._kube import Api, connect, ready
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import guard
 
 CHECK = re.compile(r"^\[([+-])\](\S+)", re.MULTILINE)
@@ -139,20 +139,26 @@ def wait(api: Api, wanted: list[str], timeout: float) -> list[dict[str, Any]]:
         time.sleep(0.5)
 
 
+ARGUMENT_SPEC: dict[str, Any] = {
+    "kubeconfig": {"type": "path", "required": True},
+    "ready_nodes": {"type": "list", "elements": "str", "default": []},
+    "timeout": {"type": "int", "default": 300},
+}
+
+
+def run(params: Mapping[str, Any], _check_mode: bool) -> dict[str, Any]:
+    """Return the module's result; nothing is ever changed."""
+    api = connect(params["kubeconfig"])
+    nodes = wait(api, params["ready_nodes"], params["timeout"])
+    # An API that is not ready says so with status 500, and why in the text.
+    _status, text = api.raw("GET", "/readyz?verbose")
+    return {"changed": False, "nodes": nodes, "health": parse_readyz(text), "server": api.server}
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "kubeconfig": {"type": "path", "required": True},
-            "ready_nodes": {"type": "list", "elements": "str", "default": []},
-            "timeout": {"type": "int", "default": 300},
-        },
-        supports_check_mode=True,
-    )
-    with guard(module), api_of(module) as api:
-        nodes = wait(api, module.params["ready_nodes"], module.params["timeout"])
-        # An API that is not ready says so with status 500, and why in the text.
-        _status, text = api.raw("GET", "/readyz?verbose")
-        module.exit_json(changed=False, nodes=nodes, health=parse_readyz(text), server=api.server)
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    with guard(module):
+        module.exit_json(**run(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

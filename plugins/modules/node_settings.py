@@ -108,7 +108,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._kube import MERGE_PATCH, Api, ApiError, api_of
+from ansible_collections.kubestead.cluster.plugins.module_utils._kube import MERGE_PATCH, Api, ApiError, connect
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import guard
 
 MANAGED = "kubestead.io/managed"
@@ -293,41 +293,44 @@ def settle(api: Api, nodes: list[dict[str, Any]], check_mode: bool) -> dict[str,
             return done
 
 
-def main() -> None:
-    taint_options = {
-        "key": {"type": "str", "required": True, "no_log": False},
-        "value": {"type": "str"},
-        "effect": {"type": "str", "choices": ["NoSchedule", "PreferNoSchedule", "NoExecute"], "required": True},
-    }
-    module = AnsibleModule(
-        argument_spec={
-            "kubeconfig": {"type": "path", "required": True},
-            "nodes": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "labels": {"type": "dict", "default": {}},
-                    "annotations": {"type": "dict", "default": {}},
-                    "taints": {"type": "list", "elements": "dict", "default": [], "options": taint_options},
-                    "control_plane": {"type": "bool", "default": False},
-                    "schedulable": {"type": "bool", "default": False},
-                },
-            },
-            "cluster_exists": {"type": "bool", "default": True},
+TAINT_OPTIONS: dict[str, Any] = {
+    "key": {"type": "str", "required": True, "no_log": False},
+    "value": {"type": "str"},
+    "effect": {"type": "str", "choices": ["NoSchedule", "PreferNoSchedule", "NoExecute"], "required": True},
+}
+ARGUMENT_SPEC: dict[str, Any] = {
+    "kubeconfig": {"type": "path", "required": True},
+    "nodes": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "labels": {"type": "dict", "default": {}},
+            "annotations": {"type": "dict", "default": {}},
+            "taints": {"type": "list", "elements": "dict", "default": [], "options": TAINT_OPTIONS},
+            "control_plane": {"type": "bool", "default": False},
+            "schedulable": {"type": "bool", "default": False},
         },
-        supports_check_mode=True,
-    )
-    nodes = module.params["nodes"]
+    },
+    "cluster_exists": {"type": "bool", "default": True},
+}
+
+
+def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Read, plan, apply unless in check mode; returns the module's result."""
+    if check_mode and not params["cluster_exists"]:
+        plans = plan_all(params["nodes"], {}, may_be_missing=True)
+    else:
+        plans = settle(connect(params["kubeconfig"]), params["nodes"], check_mode)
+    diff = [{"before": todo.before, "after": todo.after} for todo in plans.values()]
+    return {"changed": bool(plans), "patched": list(plans), "diff": diff}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     with guard(module):
-        if module.check_mode and not module.params["cluster_exists"]:
-            plans = plan_all(nodes, {}, may_be_missing=True)
-        else:
-            with api_of(module) as api:
-                plans = settle(api, nodes, module.check_mode)
-        diff = [{"before": todo.before, "after": todo.after} for todo in plans.values()]
-        module.exit_json(changed=bool(plans), patched=list(plans), diff=diff)
+        module.exit_json(**run(module.params, module.check_mode))
 
 
 if __name__ == "__main__":
