@@ -224,6 +224,19 @@ def read_nameservers() -> list[str]:
     return parse_nameservers(resolved or read_text("/etc/resolv.conf"))
 
 
+def can_serve_nfs(filesystems: str, modules: str) -> bool:
+    """Whether the kernel has an NFS server: in use, built in, or as a module."""
+    in_use = re.search(r"\tnfsd$", filesystems, re.MULTILINE)
+    return bool(in_use or re.search(r"^\S*/nfsd\.ko", modules, re.MULTILINE))
+
+
+def read_nfsd(release: str) -> bool:
+    """Ask /proc/filesystems and the lists of the kernel's modules (built in, and to be loaded)."""
+    folder = f"/lib/modules/{release}"
+    modules = read_text(f"{folder}/modules.builtin") + read_text(f"{folder}/modules.dep")
+    return can_serve_nfs(read_text("/proc/filesystems"), modules)
+
+
 def has_route(address: str) -> bool:
     """Ask the kernel for a route: connecting a datagram socket sends nothing."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

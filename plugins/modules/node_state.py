@@ -101,6 +101,7 @@ state:
       server: https://10.90.0.100:8443
       state: member
     memory_mib: 7951
+    nfsd: true
     os: {codename: trixie, family: debian, id: debian, name: Debian GNU/Linux 13 (trixie), version_id: "13"}
     packages: {containerd: 1.7.24~ds1-6+b4, kubeadm: 1.36.3-1.1, kubectl: 1.36.3-1.1, kubelet: 1.36.3-1.1}
     python: 3.13.5
@@ -209,6 +210,7 @@ def read_state(run: Runner, params: dict[str, Any]) -> dict[str, Any]:
         "listening": machine.as_dicts(machine.read_listeners(params["ports"])),
         "selinux": machine.read_selinux(),
         "firewall": running_firewall(),
+        "nfsd": machine.read_nfsd(platform.release()),
         "packages": packages,
         "kube": {name: upstream_version(packages.get(name)) for name in KUBE_PACKAGES},
         "runtime": {

@@ -98,6 +98,27 @@ def test_nameservers() -> None:
     assert machine.parse_nameservers("") == []
 
 
+@pytest.mark.parametrize(
+    ("filesystems", "modules", "expected"),
+    [
+        ("nodev\tnfs\nnodev\tnfsd\n", "", True),
+        ("nodev\tnfs\n", "kernel/fs/nfsd/nfsd.ko\n", True),
+        ("", "kernel/fs/ext4/ext4.ko.xz:\nkernel/fs/nfsd/nfsd.ko.xz: kernel/fs/lockd/lockd.ko.xz\n", True),
+        # A module that only needs others of that folder, and a client.
+        ("nodev\tnfs\n", "kernel/fs/nfs/nfs.ko: kernel/fs/x/nfsd.ko\nkernel/fs/nfsd/other.ko\n", False),
+        ("", "", False),
+    ],
+)
+def test_whether_the_kernel_serves_nfs(filesystems: str, modules: str, expected: bool) -> None:
+    assert machine.can_serve_nfs(filesystems, modules) is expected
+
+
+def test_modules_are_looked_up_for_the_running_kernel(files: dict[str, str]) -> None:
+    files["/lib/modules/6.12/modules.dep"] = "kernel/fs/nfsd/nfsd.ko: kernel/net/sunrpc/sunrpc.ko\n"
+    assert machine.read_nfsd("6.12") is True
+    assert machine.read_nfsd("6.11") is False
+
+
 def test_default_route() -> None:
     assert machine.parse_default_route(proc("net_route")) == {"interface": "eth0", "gateway": "10.90.6.1"}
     header, *others = proc("net_route").splitlines(keepends=True)
