@@ -106,7 +106,9 @@ options:
         elements: str
         default: []
       mode:
-        description: Quoted octal mode; 0644 for files and 0755 for directories when omitted.
+        description:
+          - Quoted octal mode. When omitted, 0644 for a file, and 0755 for a directory that is new; one that is there
+            keeps its own, and its owner and group.
         type: str
       owner:
         description: Name or number; V(root) when omitted.
@@ -199,10 +201,13 @@ options:
         type: list
         elements: path
         default: []
-      reload:
-        description: Reload instead of restart where the unit can.
-        type: bool
-        default: false
+      reload_on:
+        description:
+          - As O(units[].restart_on), for files that the unit reads again when it is reloaded; one that can't is
+            restarted.
+        type: list
+        elements: path
+        default: []
 attributes:
   check_mode:
     description: Exact; lists what a real run does.

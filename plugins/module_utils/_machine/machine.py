@@ -174,7 +174,7 @@ class Machine:
         paths = list(changed) + list(plan.swap.masks if plan.swap is not None else ())
         ours = {name: states[name] for name in names}
         plan.daemon_reload = units.needs_daemon_reload(ours, paths)
-        times = units.read_times([path for wish in wishes for path in wish.restart_on])
+        times = units.read_times([path for wish in wishes for path in wish.restart_on + wish.reload_on])
         plan.units = units.plan_units(wishes, states, changed, times, units.monotonic_offset(), time.time_ns())
 
     def apply(self, plan: Plan) -> None:

@@ -67,7 +67,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "enabled": {"type": "bool"},
             "state": {"type": "str", "choices": ["started", "stopped"]},
             "restart_on": {"type": "list", "elements": "path", "default": []},
-            "reload": {"type": "bool", "default": False},
+            "reload_on": {"type": "list", "elements": "path", "default": []},
         },
     },
 }
@@ -175,13 +175,14 @@ def _check_unit(item: Mapping[str, Any]) -> list[str]:
     found = []
     if not re.match(r"^[\w:@.\\][\w:@.\\-]*\.(service|socket|timer|path|mount|target|swap)$", item["name"]):
         found.append(f"units: {item['name']!r} needs its full name, such as haproxy.service")
-    found += [
-        f"units: {item['name']}: restart_on {path!r} has to be an absolute path"
-        for path in item["restart_on"]
-        if not path.startswith("/")
-    ]
-    if item["state"] == "stopped" and item["restart_on"]:
-        found.append(f"units: {item['name']}: restart_on does not go with state stopped")
+    for option in ("restart_on", "reload_on"):
+        found += [
+            f"units: {item['name']}: {option} {path!r} has to be an absolute path"
+            for path in item[option]
+            if not path.startswith("/")
+        ]
+        if item["state"] == "stopped" and item[option]:
+            found.append(f"units: {item['name']}: {option} does not go with state stopped")
     return found
 
 
@@ -210,10 +211,10 @@ def problems(params: Mapping[str, Any]) -> list[str]:
 def file_wish(item: Mapping[str, Any], sensitive_contents: Mapping[str, str]) -> FileWish:
     """A file as the action hands it over: template and source are content by then."""
     content = sensitive_contents.get(item["path"], item["content"])
-    # a file that somebody else owns keeps its attributes when only a part of it is ours
+    # a file that somebody else owns keeps its attributes when only a part of it is ours, and so does a directory
     shared = item["block"] is not None or item["json"] is not None
-    defaults = (None, None, None) if shared else ("0644", "root", "root")
-    mode = item["mode"] or ("0755" if item["state"] == "directory" else defaults[0])
+    defaults = (None, None, None) if shared or item["state"] == "directory" else ("0644", "root", "root")
+    mode = item["mode"] or defaults[0]
     return FileWish(
         path=item["path"],
         state=item["state"],
@@ -235,4 +236,4 @@ def file_wish(item: Mapping[str, Any], sensitive_contents: Mapping[str, str]) ->
 
 def unit_wish(item: Mapping[str, Any]) -> UnitWish:
     """A unit of the arguments."""
-    return UnitWish(item["name"], item["enabled"], item["state"], tuple(item["restart_on"]), item["reload"])
+    return UnitWish(item["name"], item["enabled"], item["state"], tuple(item["restart_on"]), tuple(item["reload_on"]))

@@ -46,7 +46,7 @@ class UnitWish:
     enabled: bool | None = None
     state: str | None = None
     restart_on: tuple[str, ...] = ()
-    reload: bool = False
+    reload_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -156,12 +156,9 @@ def needs_daemon_reload(states: Mapping[str, UnitState], changed: Sequence[str])
     return line_change(f"systemd reloads its units: {reason}", "systemd", "", "daemon-reload")
 
 
-def _stale(
-    wish: UnitWish, state: UnitState, changed: Mapping[str, bool], times: Mapping[str, int], offset: int
-) -> list[str]:
-    since = state.read_since(wish.reload and state.can_reload) * 1000 + offset
+def _stale(paths: Sequence[str], since: int, changed: Mapping[str, bool], times: Mapping[str, int]) -> list[str]:
     reasons = []
-    for path in wish.restart_on:
+    for path in paths:
         if path in changed:
             reasons.append(f"{path} changed")
         elif times.get(path, 0) > since:
@@ -196,11 +193,12 @@ def plan_unit(
         if wish.state == "started":
             add("start", "started", "absent" if not exists else state.active or "inactive", "active")
         return steps
-    reasons = _stale(wish, state, changed, times, offset)
-    if reasons:
-        verb = "reload" if wish.reload and state.can_reload else "restart"
-        future = tuple(path for path in wish.restart_on if times.get(path, 0) > now)
-        text = "{}: {}".format("reloaded" if verb == "reload" else "restarted", ", ".join(reasons))
+    restart = _stale(wish.restart_on, state.read_since(False) * 1000 + offset, changed, times)
+    reload = _stale(wish.reload_on, state.read_since(state.can_reload) * 1000 + offset, changed, times)
+    if restart or reload:
+        verb = "reload" if not restart and state.can_reload else "restart"
+        future = tuple(path for path in wish.restart_on + wish.reload_on if times.get(path, 0) > now)
+        text = "{}: {}".format("reloaded" if verb == "reload" else "restarted", ", ".join(restart + reload))
         add(verb, text, "running since before the change", f"{verb}ed", future)
     return steps
 

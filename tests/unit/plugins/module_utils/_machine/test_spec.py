@@ -133,7 +133,7 @@ def test_file_wish() -> None:
     assert wish(content="x", validate="a '%s b'", sensitive=True) == FileWish(
         "/a", content=b"x", mode=0o644, owner="root", group="root", validate=("a", "%s b"), sensitive=True
     )
-    assert wish(state="directory").mode == 0o755
+    assert wish(state="directory") == FileWish("/a", "directory")
     assert wish(state="directory", mode="0700", owner="1", group="2") == FileWish(
         "/a", "directory", mode=0o700, owner="1", group="2"
     )
@@ -149,5 +149,5 @@ def test_file_wish() -> None:
 
 
 def test_unit_wish() -> None:
-    item = params(units=[{"name": "a.service", "enabled": True, "restart_on": ["/x"], "reload": True}])["units"][0]
-    assert spec.unit_wish(item) == UnitWish("a.service", True, None, ("/x",), True)
+    item = params(units=[{"name": "a.service", "enabled": True, "restart_on": ["/x"], "reload_on": ["/y"]}])["units"][0]
+    assert spec.unit_wish(item) == UnitWish("a.service", True, None, ("/x",), ("/y",))

@@ -140,12 +140,20 @@ def test_restart_by_time_and_by_change() -> None:
 
 
 def test_reload() -> None:
-    wish = unit(restart_on=(CONF,), reload=True)
+    wish = unit(reload_on=(CONF,))
     assert plan(wish, RUNNING, mtime=1150) == []
     assert plan(wish, RUNNING, mtime=1200.5) == [RELOAD + " is newer than its start"]
     # a reload that failed did not read the file
     assert plan(wish, replace(RUNNING, reload_failed=True), mtime=1150) == [RELOAD + " is newer than its start"]
     assert plan(wish, replace(RUNNING, can_reload=False), mtime=1150) == [RESTART + " is newer than its start"]
+
+
+def test_a_restart_reads_what_a_reload_would_have() -> None:
+    wish = unit(restart_on=("/etc/core",), reload_on=(CONF,))
+    assert plan(wish, RUNNING, [CONF]) == [RELOAD + " changed"]
+    assert plan(wish, RUNNING, ["/etc/core"]) == ["restart|unit x.service restarted: /etc/core changed"]
+    both = ["restart|unit x.service restarted: /etc/core changed, /etc/x.conf changed"]
+    assert plan(wish, RUNNING, ["/etc/core", CONF]) == both
 
 
 def test_a_file_from_the_future_gets_a_time_that_can_be_compared(tmp_path: Path) -> None:
