@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import containerd_from_docker, engine_from_docker
+
 CONTROL_PLANE = "kube_control_plane"
 WORKER = "kube_node"
 
@@ -56,6 +58,10 @@ OS_EXPECTED = "Debian 12 or 13, Ubuntu 22.04, 24.04 or 26.04, or RHEL, Rocky, Al
 SUPPORTED_ARCHITECTURES = ("amd64", "arm64")
 MINIMUM_PYTHON = (3, 9)
 
+#: Where a container runtime has its images and containers, and the sockets that kubelet knows it by.
+RUNTIME_FOLDERS: Mapping[str, str] = {"containerd": "/var/lib/containerd", "docker": "/var/lib/docker"}
+RUNTIME_SOCKETS: Mapping[str, str] = {"containerd.sock": "containerd", "cri-dockerd.sock": "docker"}
+
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 #: https://kubernetes.io/docs/reference/networking/ports-and-protocols/ (10256: kube-proxy's health)
@@ -75,7 +81,13 @@ DEFAULT_MINIMUM: Mapping[str, Any] = {
     "worker_cpus": 1,
     "control_plane_memory_mib": 1700,
     "worker_memory_mib": 700,
-    "free_mib": {"/": 1024, "/var/lib/kubelet": 1024, "/var/lib/containerd": 4096, "/var/lib/etcd": 2048},
+    "free_mib": {
+        "/": 1024,
+        "/var/lib/kubelet": 1024,
+        "/var/lib/containerd": 4096,
+        "/var/lib/docker": 4096,
+        "/var/lib/etcd": 2048,
+    },
 }
 
 #: The shared settings that rules read, with their types.
@@ -159,6 +171,11 @@ class HostReport:
     @property
     def role(self) -> str:
         return "control_plane" if self.control_plane else "worker"
+
+    @property
+    def runtime(self) -> str:
+        """The container runtime that the inventory wants."""
+        return str(self.variables.get("cluster_container_runtime", "containerd"))
 
     @property
     def member(self) -> Mapping[str, Any]:
@@ -516,7 +533,7 @@ def spec_problems(name: str, spec: Mapping[str, Any], value: object) -> Iterator
     if value is None:
         return
     kind = str(spec.get("type", "str"))
-    shown = f"{value!r} ({type_name(value)})"
+    shown = type_name(value) if spec.get("no_log") else f"{value!r} ({type_name(value)})"
     if not type_matches(kind, value):
         yield name, shown, TYPE_NAMES.get(kind, kind), f"correct {name}"
         return
@@ -1175,6 +1192,8 @@ def check_disk(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[
             filesystem = ((host.state or {}).get("filesystems") or {}).get(path)
             if filesystem is None or (path == "/var/lib/etcd" and not host.control_plane):
                 continue
+            if path in RUNTIME_FOLDERS.values() and path != RUNTIME_FOLDERS.get(host.runtime):
+                continue
             if int(filesystem["free_mib"]) < int(least):
                 yield (warning if host.membership == "member" else error)(
                     "disk",
@@ -1519,6 +1538,22 @@ def check_node_name_changed(_cluster: ClusterIntent, hosts: Sequence[HostReport]
             )
 
 
+def check_runtime_changed(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """Images and containers don't move from one runtime to another, and a kubelet that changes it loses its pods."""
+    for host in hosts:
+        socket = str(host.member.get("cri_socket") or "")
+        used = RUNTIME_SOCKETS.get(socket.rpartition("/")[2], socket)
+        if host.membership == "member" and used and used != host.runtime:
+            yield error(
+                "runtime-changed",
+                host.name,
+                f"a member whose kubelet runs containers by {used}",
+                f"the inventory's cluster_container_runtime, {host.runtime}",
+                f"put cluster_container_runtime: {used} back for the host; to move the node: drain it, take it out with "
+                f"kubestead.cluster.reset --limit {host.name}, which deletes it from the cluster, and let it join anew",
+            )
+
+
 def check_endpoint_changed(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
     """A control plane's kubelet may as well talk to its own API server (as kubeadm sets it up from 1.35 on)."""
     wanted = wanted_endpoint(cluster, hosts)
@@ -1555,16 +1590,21 @@ def check_leftovers(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Ite
 # --- sources ---------------------------------------------------------------------------------------------------------
 
 
-def takes_containerd_from_docker(host: HostReport) -> bool:
-    """Whether role containerd takes Docker's package: where the user says so, or the system has none that is fit."""
-    source = str(host.variables.get("containerd_source", "auto"))
+def takes_docker_packages(host: HostReport) -> bool:
+    """Whether the runtime is Docker's package: where the user says so, or the system has none that is fit."""
     system = (host.state or {}).get("os", {})
-    unfit = system.get("family") == "redhat" or system.get("codename") == "bookworm"
-    return bool(source == "docker" or (source == "auto" and unfit))
+    if host.runtime == "docker":
+        return engine_from_docker(system, str(host.variables.get("docker_source", "auto")))
+    return containerd_from_docker(system, str(host.variables.get("containerd_source", "auto")))
 
 
-def check_bundle_mirror(cluster: ClusterIntent) -> Iterator[Finding]:
+def check_bundle_mirror(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
     """A mirror of a bundle has all packages; images keep the names that they have elsewhere."""
+    for host in hosts:
+        if host.runtime == "docker":
+            found, expected = "cluster_container_runtime docker with cluster_mirror_host", "containerd"
+            remedy = "set cluster_container_runtime: containerd, as Docker asks a mirror only for images of docker.io"
+            yield error("mirror", host.name, found, expected, remedy)
     if not MIRROR_HOST.fullmatch(cluster.mirror_host):
         found, remedy = repr(cluster.mirror_host), "write it like mirror.example.com or 10.0.0.5:8443"
         yield error("mirror", "cluster_mirror_host", found, "host or host:port, without a scheme", remedy)
@@ -1580,9 +1620,9 @@ def check_bundle_mirror(cluster: ClusterIntent) -> Iterator[Finding]:
 def check_mirror(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
     """A site's own mirror has no defaults; keys are looked for beside the Kubernetes packages."""
     if cluster.mirror_host:
-        yield from check_bundle_mirror(cluster)
+        yield from check_bundle_mirror(cluster, hosts)
         return
-    docker = any(takes_containerd_from_docker(host) for host in hosts)
+    docker = any(takes_docker_packages(host) for host in hosts)
     for key in ("kubernetes_repository", *(("docker_repository", "docker_key") if docker else ())):
         if cluster.mirror == "custom" and not cluster.mirror_overrides.get(key):
             found, expected = f"no {key} with cluster_mirror custom", f"{key}, as a site's own mirror has no defaults"
@@ -1611,6 +1651,210 @@ def check_image_repository(cluster: ClusterIntent, _hosts: Sequence[HostReport])
             "registry[:port][/path], with neither scheme nor trailing slash",
             "write it like registry.k8s.io or registry.example.com:5000/k8s",
         )
+
+
+# --- the platform ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AddressRange:
+    """Addresses from the first to the last one, of one family."""
+
+    first: Address
+    last: Address
+
+    def has(self, address: Address) -> bool:
+        return address.version == self.first.version and int(self.first) <= int(address) <= int(self.last)
+
+    def overlaps(self, network: Network) -> bool:
+        return self.has(network[0]) or (
+            network.version == self.first.version and int(network[0]) <= int(self.first) <= int(network[-1])
+        )
+
+
+def parse_range(text: object) -> AddressRange | None:
+    """A network, or first-last, as MetalLB's address pools have them."""
+    first, dash, last = (part.strip() for part in str(text).partition("-"))
+    try:
+        if not dash:
+            network = ipaddress.ip_network(first, strict=False)
+            return AddressRange(network[0], network[-1]) if "/" in first else None
+        found = AddressRange(ipaddress.ip_address(first), ipaddress.ip_address(last))
+    except ValueError:
+        return None
+    return found if found.has(found.last) else None
+
+
+def shared(cluster: ClusterIntent, hosts: Sequence[HostReport], name: str, default: Any) -> Any:
+    """A variable that counts for the whole cluster. One of a wrong type is as if it were not given."""
+    kind = str((cluster.specs.get(name) or {}).get("type", "raw"))
+    values = (host.variables.get(name) for host in hosts)
+    value = next((item for item in values if item is not None and type_matches(kind, item)), default)
+    if kind == "bool":
+        return str(value).lower() in ("yes", "true", "on", "1")
+    return int(value) if kind == "int" else value
+
+
+def used_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[tuple[Address, str]]:
+    """Addresses that something has, and what that is."""
+    candidates: list[tuple[object, str]] = [(cluster.vip, "cluster_vip")]
+    for host in hosts:
+        candidates += [(host.node_ip, f"node {host.name}")]
+        candidates += [(address.partition("/")[0], f"node {host.name}") for address in host.addresses]
+        route = (host.state or {}).get("default_route") or {}
+        candidates += [(route.get("gateway"), f"the gateway of {host.name}")]
+    for text, owner in candidates:
+        address = parse_address(text)
+        if address and not address.is_loopback and not address.is_link_local:
+            yield address, owner
+
+
+def check_metallb_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    if not shared(cluster, hosts, "metallb_enabled", False):
+        return
+    rule = "metallb-addresses"
+    ranges = shared(cluster, hosts, "metallb_addresses", ())
+    if not ranges:
+        expected = "at least one network or range of addresses"
+        yield error(
+            rule, "metallb_addresses", "no addresses", expected, "give Services free addresses of the nodes' network"
+        )
+    known: list[tuple[str, AddressRange]] = []
+    for index, text in enumerate(ranges):
+        where = f"metallb_addresses[{index}]"
+        found = parse_range(text)
+        if not found:
+            expected = "a network like 192.0.2.128/28 or a range like 192.0.2.100-192.0.2.120"
+            yield error(rule, where, repr(text), expected, "correct it; a single address is a network of /32 or /128")
+            continue
+        taken = dict.fromkeys(
+            f"{address}, which {owner} has" for address, owner in used_addresses(cluster, hosts) if found.has(address)
+        )
+        taken |= dict.fromkeys(
+            f"addresses of {setting} ({network})"
+            for setting, value in (
+                ("cluster_pod_subnet", cluster.pod_subnet),
+                ("cluster_service_subnet", cluster.service_subnet),
+            )
+            for network in networks(value)
+            if found.overlaps(network)
+        )
+        taken |= dict.fromkeys(
+            f"addresses of {other} too" for other, one in known if one.has(found.first) or found.has(one.first)
+        )
+        known.append((str(text), found))
+        if taken:
+            remedy = "leave out what is in use, or take another range"
+            yield error(rule, where, f"{text} with {listing(taken)}", "addresses that nothing else has", remedy)
+
+
+def check_metallb_network(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """Layer 2: who asks for an address has to be in a network with a node that answers."""
+    local = [ipaddress.ip_network(address, strict=False) for host in hosts for address in host.addresses]
+    if not local or not shared(cluster, hosts, "metallb_enabled", False):
+        return
+    for index, text in enumerate(shared(cluster, hosts, "metallb_addresses", ())):
+        found = parse_range(text)
+        if found and not any(found.overlaps(network) for network in local):
+            yield warning(
+                "metallb-network",
+                f"metallb_addresses[{index}]",
+                f"{text}, which is in no network of a node",
+                "addresses of a network that the nodes are in",
+                "choose addresses of the nodes' network, unless a router sends these to it",
+            )
+
+
+def check_metallb_ipvs(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """https://metallb.io/installation/#preparation"""
+    proxy = shared(cluster, hosts, "cluster_kube_proxy_configuration", {})
+    strict = proxy.get("ipvs", {}).get("strictARP") if isinstance(proxy.get("ipvs", {}), Mapping) else None
+    if proxy.get("mode") == "ipvs" and strict is not True and shared(cluster, hosts, "metallb_enabled", False):
+        yield error(
+            "metallb-ipvs",
+            "cluster_kube_proxy_configuration",
+            "mode ipvs without strictARP",
+            "strictARP, without which every node answers for the addresses of Services",
+            "set ipvs.strictARP to true, or take mode iptables or nftables",
+        )
+
+
+def check_ingress_exposure(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    exposure = shared(cluster, hosts, "ingress_exposure", "node_port")
+    if not shared(cluster, hosts, "ingress_enabled", False) or exposure != "load_balancer":
+        return
+    rule = "ingress-exposure"
+    if not shared(cluster, hosts, "metallb_enabled", False):
+        yield warning(
+            rule,
+            "ingress_exposure",
+            "load_balancer without metallb_enabled",
+            "something that gives Services their addresses",
+            "set metallb_enabled and metallb_addresses, unless the cluster has another one",
+        )
+        return
+    wanted = shared(cluster, hosts, "ingress_address", "")
+    address = parse_address(wanted)
+    ranges = [parse_range(text) for text in shared(cluster, hosts, "metallb_addresses", ())]
+    if wanted and not (address and any(item and item.has(address) for item in ranges)):
+        expected = "one of metallb_addresses"
+        yield error(rule, "ingress_address", repr(wanted), expected, "take one of them, or leave ingress_address empty")
+
+
+def check_ingress_ports(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    if not shared(cluster, hosts, "ingress_enabled", False):
+        return
+    rule = "ingress-ports"
+    exposure = shared(cluster, hosts, "ingress_exposure", "node_port")
+    defaults = {"http": 30080, "https": 30443} if exposure == "node_port" else {"http": 80, "https": 443}
+    ports = {
+        f"ingress_{name}_port": shared(cluster, hosts, f"ingress_{name}_port", port) for name, port in defaults.items()
+    }
+    if len(set(ports.values())) == 1:
+        found = f"{next(iter(ports.values()))} for both"
+        yield error(rule, listing(ports), found, "two ports", "give HTTP and HTTPS a port each")
+    # Host ports are redirected before a program of the host sees them, even at the virtual IP.
+    own = {cluster.api_port: "cluster_api_port", cluster.endpoint_port: "cluster_endpoint_port" if cluster.vip else ""}
+    own |= dict.fromkeys(CONTROL_PLANE_PORTS, "Kubernetes")
+    lowest, highest = node_port_range(shared(cluster, hosts, "cluster_configuration", {}))
+    for name, port in ports.items():
+        if exposure == "node_port" and not lowest <= port <= highest:
+            expected = f"a node port ({lowest} to {highest})"
+            yield error(
+                rule, name, str(port), expected, f"take one of these, or another ingress_exposure than {exposure}"
+            )
+        elif not 0 < port < 65536:
+            yield error(rule, name, str(port), "a port (1 to 65535)", f"correct {name}")
+        elif exposure == "host_port" and own.get(port):
+            found = f"{port}, which {own[port]} has on control planes"
+            yield error(rule, name, found, "a port that is free on every node", f"change {name} or the other port")
+
+
+def node_port_range(configuration: Mapping[str, Any]) -> tuple[int, int]:
+    """The first and the last node port, as kube-apiserver is told or assumes."""
+    server = configuration.get("apiServer")
+    arguments = server.get("extraArgs") if isinstance(server, Mapping) else None
+    for item in arguments if isinstance(arguments, Sequence) else ():
+        if isinstance(item, Mapping) and item.get("name") == "service-node-port-range":
+            first, _dash, last = str(item.get("value")).partition("-")
+            if first.isdigit() and last.isdigit():
+                return int(first), int(last)
+    return 30000, 32767
+
+
+def check_ingress_certificate(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """The messages never show the key."""
+    names = ("ingress_default_certificate", "ingress_default_certificate_key")
+    certificate, key = (str(shared(cluster, hosts, name, "")) for name in names)
+    if not shared(cluster, hosts, "ingress_enabled", False) or not (certificate or key):
+        return
+    # Only now: loading what it needs takes longer than all rules together.
+    from ansible_collections.kubestead.cluster.plugins.plugin_utils.key_pair import problem
+
+    where, found, expected = problem(certificate, key)
+    if found:
+        remedy = "give both in PEM, such as by lookup('ansible.builtin.file', path)"
+        yield error("ingress-certificate", names[where], found, expected, remedy)
 
 
 RULES: tuple[Rule, ...] = (
@@ -1667,8 +1911,15 @@ RULES: tuple[Rule, ...] = (
     Rule("other-cluster", check_other_cluster, fixed=True),
     Rule("role-changed", check_role, fixed=True),
     Rule("node-name-changed", check_node_name_changed, fixed=True),
+    Rule("runtime-changed", check_runtime_changed, fixed=True),
     Rule("endpoint-changed", check_endpoint_changed),
     Rule("leftovers", check_leftovers),
+    Rule("metallb-addresses", check_metallb_addresses),
+    Rule("metallb-network", check_metallb_network),
+    Rule("metallb-ipvs", check_metallb_ipvs),
+    Rule("ingress-exposure", check_ingress_exposure),
+    Rule("ingress-ports", check_ingress_ports),
+    Rule("ingress-certificate", check_ingress_certificate),
 )
 
 

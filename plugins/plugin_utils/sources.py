@@ -56,6 +56,28 @@ def image_repository(settings: Mapping[str, Any]) -> str:
     return str(settings.get("image_repository") or IMAGE_REPOSITORIES.get(settings.get("mirror", ""), ""))
 
 
+def kubeadm_images(
+    version: str, repository: str, configuration: Mapping[str, Any], tags: Mapping[str, Mapping[str, str]]
+) -> list[str]:
+    """Return what `kubeadm config images list` prints for this version and ClusterConfiguration.
+
+    `tags` has those of etcd, coredns and pause by minor version.
+    """
+    own = tags[minor_version(version)]
+    dns = configuration.get("dns", {})
+    etcd = configuration.get("etcd", {}).get("local", {})
+    # Only upstream's own registry has it one level deeper (cmd/kubeadm/app/images/images.go).
+    coredns = "coredns/coredns" if repository == IMAGE_REPOSITORIES["official"] else "coredns"
+    dns_place = f"{dns['imageRepository']}/coredns" if dns.get("imageRepository") else f"{repository}/{coredns}"
+    control = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+    return [
+        *(f"{repository}/{name}:v{version}" for name in control),
+        f"{dns_place}:{dns.get('imageTag') or own['coredns']}",
+        f"{repository}/pause:{own['pause']}",
+        f"{etcd.get('imageRepository') or repository}/etcd:{etcd.get('imageTag') or own['etcd']}",
+    ]
+
+
 def kubernetes_source(settings: Mapping[str, Any], package_format: str) -> dict[str, Any]:
     """Return repository, key and the key's fingerprints of the Kubernetes packages (`package_format` deb or rpm)."""
     overrides = settings["mirror_overrides"]
@@ -81,6 +103,17 @@ def docker_source(settings: Mapping[str, Any], os: Mapping[str, str]) -> dict[st
         "key": key.format(**names),
         "fingerprints": overrides.get("docker_key_fingerprints") or settings["docker_key_fingerprints"],
     }
+
+
+def containerd_from_docker(os: Mapping[str, str], source: str) -> bool:
+    """Whether containerd comes from Docker's repository: by choice, or as the system's own is unfit or missing."""
+    unfit = os.get("family") == "redhat" or os.get("codename") == "bookworm"
+    return source == "docker" or (source == "auto" and unfit)
+
+
+def engine_from_docker(os: Mapping[str, str], source: str) -> bool:
+    """The same for Docker Engine, of which only EL has none."""
+    return source == "docker" or (source == "auto" and os.get("family") == "redhat")
 
 
 def system_name(os: Mapping[str, str]) -> str:

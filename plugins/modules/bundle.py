@@ -1,0 +1,132 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin of this name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bundle
+short_description: Collect what a site without a network needs
+version_added: 0.1.0
+description:
+  - Resolves packages for a bare system of each distribution, reads the manifests of images, and only then fetches what
+    the folder lacks. Everything is compared with its SHA-256.
+  - C(bundle.json) lists every file with its source and version, C(SHA256SUMS) has the checksums, which
+    C(sha256sum --check) reads. Of the files there, only those that an earlier run has fetched are removed.
+  - It runs on the controller; no host is asked. Packages are resolved by apt in a root of its own, images are fetched by
+    skopeo.
+author:
+  - kubestead contributors (@kubestead)
+requirements:
+  - apt, dpkg and the distribution's archive keyring (on the controller)
+  - skopeo (on the controller)
+options:
+  directory:
+    description: The folder.
+    type: path
+    required: true
+  version:
+    description: Version of Kubernetes.
+    type: str
+    required: true
+  systems:
+    description: Systems such as debian-13-amd64.
+    type: list
+    elements: str
+    required: true
+  packages:
+    description: Names of packages, or NAME=VERSION, by family of distributions.
+    type: dict
+    required: true
+  containerd_source:
+    description: Whose containerd it is, as role C(containerd) has it.
+    type: str
+    choices: [auto, distribution, docker]
+    default: auto
+  settings:
+    description: The shared settings of role C(cluster), which say where packages come from.
+    type: dict
+    required: true
+  registries:
+    description: How registries are reached, as role C(containerd) has it.
+    type: dict
+    default: {}
+  image_repository:
+    description: Where kubeadm's images come from.
+    type: str
+    required: true
+  cluster_configuration:
+    description: Settings of kubeadm's ClusterConfiguration, which may name other images of etcd and CoreDNS.
+    type: dict
+    default: {}
+  kubeadm_tags:
+    description: Tags of etcd, coredns and pause by minor version of Kubernetes.
+    type: dict
+    required: true
+  images:
+    description: Further images.
+    type: list
+    elements: str
+    default: []
+  files:
+    description: Further files.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Name below C(files).
+        type: str
+        required: true
+      url:
+        description: Where it is fetched.
+        type: str
+        required: true
+      sha256:
+        description: Its checksum.
+        type: str
+        required: true
+      version:
+        description: Its version, for the list.
+        type: str
+        default: ""
+attributes:
+  check_mode:
+    support: full
+    description: Sources are read, nothing is written.
+  diff_mode:
+    support: full
+    description: Lists the files.
+seealso:
+  - module: kubestead.cluster.bundle_copy
+"""
+
+EXAMPLES = r"""
+- name: Collect a bundle
+  kubestead.cluster.bundle:
+    directory: /srv/bundle
+    version: 1.36.3
+    systems: [debian-13-amd64]
+    packages:
+      debian: [kubeadm=1.36.3-*, kubelet=1.36.3-*, kubectl=1.36.3-*, haproxy]
+    settings: "{{ __cluster_settings }}"
+    image_repository: registry.k8s.io
+    kubeadm_tags: "{{ __cluster_kubeadm_tags }}"
+"""
+
+RETURN = r"""
+fetched:
+  description: The files that were fetched, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [packages/debian-13/kubeadm_1.36.3-1.1_amd64.deb]
+removed:
+  description: The files that were removed, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [packages/debian-13/kubeadm_1.36.2-1.1_amd64.deb]
+"""
