@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.kubestead.cluster.plugins.module_utils._kube import (
@@ -44,7 +45,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, arguments = self.validate_argument_spec(SPEC)
         if IMPORT_ERROR:
-            raise AnsibleActionFail(f"{arguments['part']}: the controller lacks urllib3 or PyYAML: {IMPORT_ERROR}")
+            raise AnsibleActionFail(missing_required_lib("urllib3"))
         try:
             result.update(self._run(arguments, task_vars or {}))
         except ERRORS as error:
@@ -82,8 +83,9 @@ class ActionModule(ActionBase):
         }
 
     def _definitions(self, arguments: dict[str, Any], variables: dict[str, Any]) -> list[dict[str, Any]]:
-        texts = [self._loader.get_text_file_contents(self._find_needle("files", name)) for name in arguments["files"]]
-        texts += [templates.render(self, name, variables) for name in arguments["templates"]]
-        return [item for text in texts for item in manifests.parse(text)] + [
-            item for item in arguments["definitions"] if item
+        texts = [
+            (name, self._loader.get_text_file_contents(self._find_needle("files", name))) for name in arguments["files"]
         ]
+        texts += [(name, templates.render(self, name, variables)) for name in arguments["templates"]]
+        documents = [document for name, text in texts for document in manifests.parse(name, text)]
+        return manifests.opened([*documents, *arguments["definitions"]])

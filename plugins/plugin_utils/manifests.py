@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,16 +32,51 @@ FIELD_MANAGER = "kubestead"
 RECORD = "/api/v1/namespaces/kube-system/configmaps/kubestead-parts"
 CREATE_ONLY = "kubestead.io/create-only"
 # What others stand on comes first, what needs running pods (webhooks) or new kinds last.
-FIRST = ("Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass", "ServiceAccount", "Secret")
-FIRST += ("ConfigMap", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "PersistentVolume")
-FIRST += ("PersistentVolumeClaim", "Service", "IngressClass", "DaemonSet", "Deployment", "StatefulSet")
+FIRST = (
+    "Namespace",
+    "CustomResourceDefinition",
+    "PriorityClass",
+    "StorageClass",
+    "ServiceAccount",
+    "Secret",
+    "ConfigMap",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Service",
+    "IngressClass",
+    "DaemonSet",
+    "Deployment",
+    "StatefulSet",
+)
+WORKLOADS = ("Deployment", "DaemonSet", "StatefulSet")
 # What the API adds or counts by itself.
 OWN_FIELDS = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 POLL_SECONDS = 0.5
+# Refusals that end once the part's own pods run and its kinds are served by every API server.
+PASSING = ("failed calling webhook", "conversion webhook", "could not find the requested resource")
+# A copy of the whole object that kubectl apply keeps.
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+# Dates and a lone = are text in YAML for the API (https://yaml.org/spec/1.2.2/ has no such types).
+_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NO_TYPES = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value")
+_RESOLVERS = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NO_TYPES]
+    for first, resolvers in _BASE.yaml_implicit_resolvers.items()
+}
+_LOADER = type("Loader", (_BASE,), {"yaml_implicit_resolvers": _RESOLVERS})
 
 
 class DefinitionError(Exception):
     """A definition can't be applied."""
+
+
+class UnknownKind(DefinitionError):
+    """The cluster does not know such a kind, or not yet."""
 
 
 class NotDone(Exception):
@@ -60,12 +95,18 @@ class Identity:
     @classmethod
     def of(cls, definition: Mapping[str, Any]) -> Identity:
         """Return the identity of a definition."""
+        parts: tuple[Any, ...] = ()
         try:
             metadata = definition["metadata"]
-            return cls(definition["apiVersion"], definition["kind"], metadata.get("namespace", ""), metadata["name"])
+            parts = (definition["apiVersion"], definition["kind"], metadata.get("namespace") or "", metadata["name"])
         except (KeyError, TypeError, AttributeError):
-            text = json.dumps(definition, default=str)[:200]
-            raise DefinitionError(f"found {text}, expected an object with apiVersion, kind and metadata.name") from None
+            pass
+        if not parts or not all(isinstance(part, str) for part in parts):
+            # Other fields may hold secrets.
+            told = {"apiVersion", "kind", "metadata"}.intersection(definition)
+            text = ", ".join(f"{name} {definition[name]!r:.100}" for name in sorted(told)) or "none of them"
+            raise DefinitionError(f"found {text}, expected an object with apiVersion, kind and metadata.name")
+        return cls(*parts)
 
     def __str__(self) -> str:
         """As messages and diffs name it."""
@@ -82,26 +123,41 @@ class Change:
     after: str
 
 
-def parse(text: str) -> list[dict[str, Any]]:
-    """Return the objects of a YAML stream; empty documents are none, lists are opened."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found = [document for document in yaml.load_all(text, Loader=loader) if document]
-    return [item for document in found for item in (document["items"] if is_list(document) else [document])]
+def parse(name: str, text: str) -> list[Any]:
+    """Return the documents of a YAML stream; `name` tells errors where it is from."""
+    try:
+        # libyaml takes no text that Ansible has tagged.
+        return list(yaml.load_all(str(text), Loader=_LOADER))
+    except yaml.MarkedYAMLError as error:
+        # The text of such an error quotes the line, which may hold a secret.
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise DefinitionError(f"{name}: line {line} is no YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise DefinitionError(f"{name}: is no YAML: {error}") from None
+
+
+def opened(documents: Iterable[Any]) -> list[Any]:
+    """Return the objects of documents: empty ones are none, lists have many."""
+    found = [document for document in documents if document]
+    return [item for document in found for item in (document["items"] or [] if is_list(document) else [document])]
 
 
 def is_list(document: Any) -> bool:
     """Tell whether a document is a List of objects."""
-    return isinstance(document, dict) and document.get("kind") == "List" and "items" in document
+    return isinstance(document, Mapping) and document.get("kind") == "List" and "items" in document
 
 
 def in_order(definitions: Iterable[dict[str, Any]]) -> dict[Identity, dict[str, Any]]:
     """Return the definitions by identity, in the order in which they are applied."""
     wanted: dict[Identity, dict[str, Any]] = {}
     for definition in definitions:
+        if not isinstance(definition, Mapping):
+            raise DefinitionError(f"found {type(definition).__name__}, expected an object with apiVersion and kind")
         identity = Identity.of(definition)
         if identity in wanted:
             raise DefinitionError(f"{identity}: found twice, expected once")
-        wanted[identity] = definition
+        # Plain text and numbers, whatever Ansible has made of them.
+        wanted[identity] = json.loads(json.dumps(definition, default=str))
     place = {kind: number for number, kind in enumerate(FIRST)}
     return dict(sorted(wanted.items(), key=lambda item: place.get(item[0].kind, len(FIRST))))
 
@@ -112,12 +168,20 @@ def shown(live: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in live.items() if name != "status"}, "metadata": metadata}
 
 
-def text_of(definition: Mapping[str, Any]) -> str:
-    """Return an object as text for a diff; a Secret's values are only counted."""
+def text_of(definition: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> str:
+    """Return an object as text for a diff; of a Secret's values only how long they are, and whether they change."""
     content = dict(definition)
     if definition["kind"] == "Secret":
-        for name in ("data", "stringData"):
-            content[name] = {key: f"({len(value)} characters)" for key, value in (definition.get(name) or {}).items()}
+        for name in {"data", "stringData"}.intersection(definition):
+            values = definition[name] or {}
+            old = values if before is None else before.get(name) or {}
+            content[name] = {
+                key: f"({len(str(value))} characters{'' if value == old.get(key) else ', new'})"
+                for key, value in values.items()
+            }
+        metadata = definition["metadata"]
+        if LAST_APPLIED in (metadata.get("annotations") or {}):
+            content["metadata"] = {**metadata, "annotations": {**metadata["annotations"], LAST_APPLIED: "(hidden)"}}
     return yaml.safe_dump(content, sort_keys=True, allow_unicode=True)
 
 
@@ -126,7 +190,7 @@ def rolled_out(live: Mapping[str, Any]) -> str | None:
 
     As kubectl rollout status sees it (https://github.com/kubernetes/kubectl/blob/master/pkg/polymorphichelpers/).
     """
-    if live["kind"] not in ("Deployment", "DaemonSet", "StatefulSet"):
+    if live["kind"] not in WORKLOADS:
         return None
     status = live.get("status", {})
     if status.get("observedGeneration", 0) < live["metadata"]["generation"]:
@@ -139,7 +203,15 @@ def rolled_out(live: Mapping[str, Any]) -> str | None:
         updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     if updated < wanted or available < wanted:
         return f"{updated} of {wanted} pods updated, {available} available"
+    if live["kind"] == "Deployment" and status.get("replicas", 0) > updated:
+        # Until then it may be the old pods that are available.
+        return f"{status['replicas'] - updated} old pods still there"
     return None
+
+
+def _passes(error: Exception) -> bool:
+    """Tell whether to try again."""
+    return isinstance(error, UnknownKind) or any(text in str(error) for text in PASSING)
 
 
 class Part:
@@ -155,9 +227,16 @@ class Part:
     def read(self) -> None:
         """Read what all parts consist of."""
         record = self._api.get(RECORD) or {}
-        self.recorded = {
-            part: [Identity(*item) for item in json.loads(items)] for part, items in (record.get("data") or {}).items()
-        }
+        try:
+            self.recorded = {
+                part: [Identity(*item) for item in json.loads(items)]
+                for part, items in (record.get("data") or {}).items()
+            }
+        except (ValueError, TypeError) as error:
+            raise DefinitionError(
+                f"ConfigMap kube-system/kubestead-parts: {error}; expected for each part the list of its objects, each "
+                "as [apiVersion, kind, namespace, name]"
+            ) from None
 
     def path(self, identity: Identity, kind_may_be_missing: bool = True) -> str | None:
         """Return where the API has an object, None if it does not know such a kind."""
@@ -172,7 +251,7 @@ class Part:
             del self._kinds[version]
             if kind_may_be_missing:
                 return None
-            raise DefinitionError(f"{identity}: the cluster knows no {identity.kind} of {version}")
+            raise UnknownKind(f"{identity}: the cluster knows no {identity.kind} of {version}")
         plural, namespaced = self._kinds[version][identity.kind]
         if namespaced != bool(identity.namespace):
             wanted = "a namespace" if namespaced else "none: it belongs to the whole cluster"
@@ -199,10 +278,17 @@ class Part:
         annotations = definition["metadata"].get("annotations") or {}
         if annotations.get(CREATE_ONLY) == "true":
             return None
-        after = self.patch(identity, definition, dry_run=True)
+        before = text_of(shown(live))
+        try:
+            after = self.patch(identity, definition, dry_run=True)
+        except ApiError as error:
+            if not _passes(error):
+                raise
+            # What is broken may be what this run repairs.
+            return Change(identity, definition, before, f"{before}# can't be compared, is applied again: {error}\n")
         if shown(live) == shown(after):
             return None
-        return Change(identity, definition, text_of(shown(live)), text_of(shown(after)))
+        return Change(identity, definition, before, text_of(shown(after), before=live))
 
     def plan(self, wanted: Mapping[Identity, Mapping[str, Any]]) -> list[Change]:
         """Return all that has to change: first what is applied, then what goes, last come first gone."""
@@ -228,6 +314,8 @@ class Part:
         except ApiError as error:
             if error.status != 404:
                 raise
+            if not rows:
+                return
             place, _slash, name = RECORD.rpartition("/")
             document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **data}
             self._api.request("POST", place, document)
@@ -243,10 +331,9 @@ class Part:
         for change in changes:
             if change.wanted is not None:
                 self._patch_in_time(change.identity, change.wanted, deadline)
-        removed = [change.identity for change in changes if change.wanted is None]
-        for identity in removed:
+        for identity in [change.identity for change in changes if change.wanted is None]:
+            # One after the other: whoever has to clean up after an object is still there.
             self._delete(identity)
-        for identity in removed:
             self._wait(identity, self._still_there, deadline, timeout)
         self.record(list(wanted))
 
@@ -257,8 +344,7 @@ class Part:
                 self.patch(identity, definition, dry_run=False)
                 return
             except (ApiError, DefinitionError) as error:
-                webhook = isinstance(error, ApiError) and "failed calling webhook" in str(error)
-                if not (webhook or isinstance(error, DefinitionError)) or time.monotonic() > deadline:
+                if not _passes(error) or time.monotonic() > deadline:
                     raise
             time.sleep(POLL_SECONDS)
 
@@ -283,10 +369,11 @@ class Part:
         """Wait until all workloads of the part are rolled out."""
         deadline = time.monotonic() + timeout
         for identity in wanted:
-            if identity.kind in ("Deployment", "DaemonSet", "StatefulSet"):
+            if identity.kind in WORKLOADS:
                 self._wait(identity, self._not_rolled_out, deadline, timeout)
 
-    def _wait(self, identity: Identity, lacks: Any, deadline: float, timeout: float) -> None:
+    @staticmethod
+    def _wait(identity: Identity, lacks: Callable[[Identity], str | None], deadline: float, timeout: float) -> None:
         while True:
             found = lacks(identity)
             if found is None:
