@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import ssl
 import time
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.kubestead.cluster.plugins.module_utils import _certificates
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine_state import read_text
 
 KUBERNETES = "etc/kubernetes"
 JOURNAL = "var/lib/kubestead/operation.json"
@@ -45,6 +47,13 @@ TRACES = (
 )
 
 
+# kubeadm wrote a flag up to 1.34, and writes kubelet's configuration since (feature gate NodeLocalCRISocket).
+CRI_SETTINGS = (
+    ("var/lib/kubelet/kubeadm-flags.env", r"--container-runtime-endpoint[= ]([^\s\"']+)"),
+    ("var/lib/kubelet/config.yaml", r"^containerRuntimeEndpoint: *[\"']?([^\s\"']+)"),
+)
+
+
 class Busy(Exception):
     """Another run holds this machine."""
 
@@ -62,6 +71,7 @@ class Member:
     leftovers: list[str]
     api_healthy: bool | None
     certificates: dict[str, str]
+    cri_socket: str | None = None
 
 
 def read_journal(root: Path = Path("/")) -> str | None:
@@ -180,7 +190,17 @@ def read_member(root: Path = Path("/"), api_port: int = 6443) -> Member:
         leftovers=present if state == "partial" else [],
         api_healthy=api_is_ready(port=api_port) if is_control_plane else None,
         certificates=read_certificates(root / KUBERNETES / "pki"),
+        cri_socket=read_cri_socket(root),
     )
+
+
+def read_cri_socket(root: Path) -> str | None:
+    """Return where kubelet reaches the container runtime: a flag of kubeadm's, which wins, or its configuration."""
+    for path, setting in CRI_SETTINGS:
+        found = re.search(setting, read_text(root / path), re.MULTILINE)
+        if found:
+            return found.group(1)
+    return None
 
 
 def read_certificates(folder: Path) -> dict[str, str]:

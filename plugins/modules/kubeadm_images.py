@@ -86,9 +86,20 @@ def wanted(listed: list[str], control_plane: bool, further: list[str]) -> list[s
     return [*own, *further]
 
 
+def full_name(image: str) -> str:
+    """Return an image's name with what Docker takes for granted: docker.io/library/nginx:1 is nginx:1 there."""
+    registry, _slash, path = image.partition("/")
+    if not path or not (set(".:") & set(registry) or registry == "localhost"):
+        registry, path = "docker.io", image
+    if registry == "docker.io" and "/" not in path:
+        path = f"library/{path}"
+    return f"{registry}/{path}"
+
+
 def present(crictl_images: str) -> set[str]:
-    """Return the tags in the output of `crictl images -o json`."""
-    return {tag for image in json.loads(crictl_images).get("images", []) for tag in image.get("repoTags") or []}
+    """Return the tags in the output of `crictl images -o json`, in full."""
+    listed = json.loads(crictl_images).get("images", [])
+    return {full_name(tag) for image in listed for tag in image.get("repoTags") or []}
 
 
 def missing(run: Runner, params: dict[str, Any]) -> list[str]:
@@ -102,7 +113,8 @@ def missing(run: Runner, params: dict[str, Any]) -> list[str]:
     with kubeadm.configuration([document], "images.yaml") as path:
         listed = parse_images(run(["kubeadm", "config", "images", "list", "--config", path, "-o", "json"]).stdout)
     there = present(run(["crictl", "images", "-o", "json"]).stdout)
-    return [image for image in wanted(list(listed), params["control_plane"], params["images"]) if image not in there]
+    needed = wanted(list(listed), params["control_plane"], params["images"])
+    return [image for image in needed if full_name(image) not in there]
 
 
 def pull(run: Runner, images: list[str], background: bool) -> None:

@@ -53,6 +53,12 @@ options:
       block_name:
         description: Only the block of this name is removed from the file.
         type: str
+      recorded:
+        description:
+          - The file is a download, or a JSON document, of M(kubestead.cluster.machine_config). It is the collection's
+            own as far as the record of that says, and keys of others stay in a document.
+        type: bool
+        default: false
   units:
     description: systemd's units to stop and disable.
     type: list
@@ -134,11 +140,18 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubestead.cluster.plugins.module_utils import _machine_state, _membership, _netfilter
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files, swap, units
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import FileWish
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Runner, guard
 
 # Contents go, the folder itself stays: it may be a package's or a mount point. These only with a membership: a user
 # may have put a CA of their own there for a cluster that is yet to come.
-MEMBER_FOLDERS = ("etc/kubernetes/manifests", "etc/kubernetes/pki", "etc/kubernetes/tmp")
+MEMBER_FOLDERS = (
+    "etc/kubernetes/manifests",
+    "etc/kubernetes/pki",
+    "etc/kubernetes/tmp",
+    # What cri-dockerd remembers of pods.
+    "var/lib/cri-dockerd",
+)
 KUBECONFIGS = "etc/kubernetes/*.conf"
 # kubelet's own. https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-reset/ names what kubeadm leaves.
 KUBELET_FOLDERS = ("var/lib/kubelet", "var/log/pods", "var/log/containers")
@@ -167,6 +180,8 @@ LOOKED_AT = (
     "var/lib/cni",
     "etc/containerd",
     "var/lib/containerd",
+    "etc/docker",
+    "var/lib/docker",
     "etc/haproxy",
     "etc/keepalived",
     "opt/cni/bin",
@@ -258,17 +273,23 @@ def entries(folder: Path) -> int:
     return len(list(folder.iterdir())) if folder.is_dir() else 0
 
 
-def own_files(wanted: Sequence[Mapping[str, Any]]) -> list[files.FileWish]:
+def own_files(wanted: Sequence[Mapping[str, Any]]) -> list[FileWish]:
     """Return those of the files that are there and the collection's own."""
     found = []
     for item in wanted:
+        if item["recorded"]:
+            record = files.read_record(item["path"])
+            if record:
+                shared = "document" in record
+                found.append(FileWish(item["path"], document={}) if shared else FileWish(item["path"], "absent"))
+            continue
         state = files.read_file(item["path"])
         if state.kind != "file" or (item["contains"] and item["contains"].encode() not in state.content):
             continue
         if item["block_name"]:
-            found.append(files.FileWish(item["path"], block="", block_name=item["block_name"]))
+            found.append(FileWish(item["path"], block="", block_name=item["block_name"]))
         else:
-            found.append(files.FileWish(item["path"], "absent"))
+            found.append(FileWish(item["path"], "absent"))
     return found
 
 
@@ -344,6 +365,13 @@ def empty(folder: str, mountinfo: str) -> None:
     if Path(folder).is_dir():
         for path in Path(folder).iterdir():
             remove_path(path)
+
+
+def prune(folder: Path) -> None:
+    """Remove the empty folders in a folder, and itself if nothing is left."""
+    for path in sorted([*folder.glob("**"), folder], reverse=True):
+        if path.is_dir() and not entries(path):
+            path.rmdir()
 
 
 def remove_path(path: Path) -> None:
@@ -447,7 +475,8 @@ class Machine:
                 units.apply_unit(step, self.find, self.execute)
             if todo.kubeadm:
                 _membership.end()
-                shutil.rmtree(Path("/", _membership.JOURNAL).parent)
+            # Records of files that are still there stay.
+            prune(Path("/", _membership.JOURNAL).parent)
         return todo
 
     def remove_files(self, steps: Sequence[files.FileStep]) -> None:
@@ -501,6 +530,7 @@ def main() -> None:
                 "options": {
                     "path": {"type": "path", "required": True},
                     "contains": {"type": "str"},
+                    "recorded": {"type": "bool", "default": False},
                     "block_name": {"type": "str"},
                 },
             },

@@ -78,6 +78,7 @@ state:
     filesystems:
       /: {free_mib: 74210, total_mib: 257806}
       /var/lib/containerd: {free_mib: 74210, total_mib: 257806}
+      /var/lib/docker: {free_mib: 74210, total_mib: 257806}
       /var/lib/etcd: {free_mib: 74210, total_mib: 257806}
       /var/lib/kubelet: {free_mib: 74210, total_mib: 257806}
     firewall: null
@@ -94,6 +95,7 @@ state:
       api_healthy: true
       ca_hash: sha256:5f5b64e9bdca0a7fdd5aa8b4ae63d3e2a2c2e8ac0ee33c9b51f54cbb6fd6a1f0
       certificates: {apiserver: "2027-11-22T10:00:00Z", ca: "2036-11-19T10:00:00Z"}
+      cri_socket: unix:///run/containerd/containerd.sock
       leftovers: []
       node_name: cp1
       partial_of: null
@@ -134,7 +136,7 @@ from ansible_collections.kubestead.cluster.plugins.module_utils._runner import R
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x"}
 KUBE_PACKAGES = ("kubeadm", "kubelet", "kubectl")
 RUNTIME_PACKAGES = ("containerd", "containerd.io", "docker.io", "docker-ce")
-FILESYSTEMS = ("/", "/var/lib/kubelet", "/var/lib/etcd", "/var/lib/containerd")
+FILESYSTEMS = ("/", "/var/lib/kubelet", "/var/lib/etcd", "/var/lib/containerd", "/var/lib/docker")
 UPSTREAM_VERSION = re.compile(r"^(?:\d+:)?v?(\d+\.\d+\.\d+)")
 
 

@@ -19,7 +19,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import containerd_from_docker, engine_from_docker
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import (
+    containerd_from_docker,
+    engine_from_docker,
+)
 
 CONTROL_PLANE = "kube_control_plane"
 WORKER = "kube_node"
@@ -1549,8 +1552,8 @@ def check_runtime_changed(_cluster: ClusterIntent, hosts: Sequence[HostReport]) 
                 host.name,
                 f"a member whose kubelet runs containers by {used}",
                 f"the inventory's cluster_container_runtime, {host.runtime}",
-                f"put cluster_container_runtime: {used} back for the host; to move the node: drain it, take it out with "
-                f"kubestead.cluster.reset --limit {host.name}, which deletes it from the cluster, and let it join anew",
+                f"put cluster_container_runtime: {used} back for the host; to move the node: drain it, remove it from "
+                f"the cluster (kubestead.cluster.reset --limit {host.name} deletes the node, too) and let it join anew",
             )
 
 
@@ -1848,8 +1851,8 @@ def check_ingress_certificate(cluster: ClusterIntent, hosts: Sequence[HostReport
     certificate, key = (str(shared(cluster, hosts, name, "")) for name in names)
     if not shared(cluster, hosts, "ingress_enabled", False) or not (certificate or key):
         return
-    # Only now: loading what it needs takes longer than all rules together.
-    from ansible_collections.kubestead.cluster.plugins.plugin_utils.key_pair import problem
+    # Loading what this needs takes longer than all rules together: only for those who give a certificate.
+    from ansible_collections.kubestead.cluster.plugins.plugin_utils.key_pair import problem  # noqa: PLC0415
 
     where, found, expected = problem(certificate, key)
     if found:

@@ -60,6 +60,23 @@ def api(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return asked
 
 
+@pytest.mark.parametrize(
+    ("flags", "configuration", "socket"),
+    [
+        ("", "kind: x\ncontainerRuntimeEndpoint: unix:///run/a.sock\n", "unix:///run/a.sock"),
+        ("", 'containerRuntimeEndpoint: "unix:///run/a.sock"\n', "unix:///run/a.sock"),
+        ('KUBELET_KUBEADM_ARGS="--node-ip=10.0.0.1"', "containerRuntimeEndpoint: unix:///run/a.sock", "unix:///run/a.sock"),
+        ('KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///run/b.sock"', "containerRuntimeEndpoint: x", "unix:///run/b.sock"),
+        ('KUBELET_KUBEADM_ARGS="--container-runtime-endpoint unix:///run/b.sock --v=1"', "", "unix:///run/b.sock"),
+        ("", "nested:\n  containerRuntimeEndpoint: x\ncontainerRuntimeEndpoint: ''\n", None),
+    ],
+)  # fmt: skip
+def test_where_kubelet_finds_the_runtime(tmp_path: Path, flags: str, configuration: str, socket: str | None) -> None:
+    put(tmp_path, "var/lib/kubelet/kubeadm-flags.env", flags)
+    put(tmp_path, "var/lib/kubelet/config.yaml", configuration)
+    assert membership.read_member(tmp_path).cri_socket == socket
+
+
 class TestReadMember:
     def test_bare(self, tmp_path: Path, api: list[int]) -> None:
         # What packages and users put there does not make a member.

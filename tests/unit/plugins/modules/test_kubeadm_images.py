@@ -65,6 +65,29 @@ def test_what_is_there() -> None:
     assert kubeadm_images.present("{}") == set()
 
 
+@pytest.mark.parametrize(
+    ("image", "full"),
+    [
+        ("nginx:1", "docker.io/library/nginx:1"),
+        ("docker.io/nginx:1", "docker.io/library/nginx:1"),
+        ("docker.io/library/nginx:1", "docker.io/library/nginx:1"),
+        ("traefik/whoami:1", "docker.io/traefik/whoami:1"),
+        ("localhost/a:1", "localhost/a:1"),
+        ("registry:5000/a:1", "registry:5000/a:1"),
+        ("ghcr.io/a/b:1", "ghcr.io/a/b:1"),
+    ],
+)
+def test_docker_names_images_short(image: str, full: str) -> None:
+    assert kubeadm_images.full_name(image) == full
+
+
+def test_what_docker_has_is_not_missing(machine: Path, programs: Any, told: list[Any], run_module: Run) -> None:
+    there = {"images": [{"id": "sha256:1", "repoTags": [*EVERY_NODE, "nginx:1"]}]}
+    programs.answers["crictl images"] = (0, json.dumps(there), "")
+    result = run_module(kubeadm_images, **ARGUMENTS, images=["docker.io/library/nginx:1"])
+    assert (result["changed"], result["missing"]) == (False, [])
+
+
 def test_missing_ones_are_pulled_in_the_background(
     machine: Path, programs: Any, told: list[Any], run_module: Run
 ) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.kubestead.cluster.plugins.module_utils import _membership
-from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files, records
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Result
 from ansible_collections.kubestead.cluster.plugins.modules import kubeadm_reset
 
@@ -135,10 +136,10 @@ def test_headline(values: dict[str, Any], line: list[str]) -> None:
 
 
 def test_only_own_files_are_taken(tmp_path: Path) -> None:
-    def item(name: str, content: str | None, **more: str) -> dict[str, Any]:
+    def item(name: str, content: str | None, **more: Any) -> dict[str, Any]:
         if content is not None:
             (tmp_path / name).write_text(content)
-        return {"path": str(tmp_path / name), "contains": None, "block_name": None, **more}
+        return {"path": str(tmp_path / name), "contains": None, "block_name": None, "recorded": False, **more}
 
     hosts = "127.0.0.1 localhost\n# BEGIN kubestead nodes\n192.0.2.1 cp1\n# END kubestead nodes\n192.0.2.9 mine\n"
     wishes = kubeadm_reset.own_files(
@@ -154,6 +155,45 @@ def test_only_own_files_are_taken(tmp_path: Path) -> None:
     steps = files.plan_files(wishes, True)
     assert [step.wish.state for step in steps] == ["absent", "absent", "file"]
     assert steps[2].content == b"127.0.0.1 localhost\n192.0.2.9 mine\n"
+
+
+def test_of_recorded_files_only_what_was_put_there_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "FOLDER", str(tmp_path / "var/lib/kubestead/records"))
+    contents = {
+        "shared.json": ('{"mine": 1, "ours": {"a": 1}}', {"document": {"ours": {"a": 1}}}),
+        "whole.json": ('{"ours": 1}', {"document": {"ours": 1}}),
+        "program": ("x", {"sha256": "0" * 64}),
+        "own.json": ('{"mine": 1}', None),
+        "own-program": ("x", None),
+        "gone": (None, {"sha256": "0" * 64}),
+    }
+    for name, (content, record) in contents.items():
+        if content is not None:
+            (tmp_path / name).write_text(content)
+        if record is not None:
+            put(tmp_path, f"var/lib/kubestead/records{tmp_path}/{name}")
+            Path(records.path_of(str(tmp_path / name))).write_text(json.dumps(record))
+    wanted = [{"path": str(tmp_path / name), "recorded": True} for name in contents]
+    wishes = kubeadm_reset.own_files(wanted)
+    steps = files.plan_files(wishes, False)
+    for step in steps:
+        files.apply_file(step, files.fetch_url, lambda name: None, lambda argv: (0, "", ""), lambda target, new: None)
+    kubeadm_reset.prune(tmp_path / "var/lib/kubestead")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file()} == {
+        "shared.json": '{\n  "mine": 1\n}\n',
+        "own.json": '{"mine": 1}',
+        "own-program": "x",
+    }
+    assert not (tmp_path / "var/lib/kubestead").exists()
+    assert kubeadm_reset.own_files(wanted) == []
+
+
+def test_folders_with_something_in_them_stay(tmp_path: Path) -> None:
+    put(tmp_path, "a/b/c/file")
+    (tmp_path / "a/d/e").mkdir(parents=True)
+    kubeadm_reset.prune(tmp_path / "a")
+    assert sorted(path.name for path in tmp_path.glob("**/*")) == ["a", "b", "c", "file"]
+    kubeadm_reset.prune(tmp_path / "absent")
 
 
 def test_units_of_files_that_are_not_ours_are_left_alone() -> None:

@@ -49,6 +49,7 @@ SPECS: dict[str, dict[str, Any]] = {
     "cluster_endpoint": {"type": "str"},
     "cluster_endpoint_port": {"type": "int"},
     "cluster_pod_subnet": {"type": "str"},
+    "cluster_container_runtime": {"type": "str", "choices": ["containerd", "docker"]},
     "cluster_mirror": {"type": "str", "choices": ["official", "aliyun", "custom"]},
     "cluster_mirror_overrides": {"type": "dict", "options": {"kubernetes_key": {}, "kubernetes_repository": {}}},
     "cluster_kubelet_configuration": {"type": "dict"},
@@ -84,7 +85,7 @@ def machine(name: str, address: str, number: int) -> dict[str, Any]:
         "memory_mib": 4096,
         "filesystems": {
             path: {"total_mib": 65536, "free_mib": 32768}
-            for path in ("/", "/var/lib/kubelet", "/var/lib/etcd", "/var/lib/containerd")
+            for path in ("/", "/var/lib/kubelet", "/var/lib/etcd", "/var/lib/containerd", "/var/lib/docker")
         },
         "cgroup_version": 2,
         "swap": [],
@@ -226,6 +227,27 @@ def blocked(port: int, error: str, protocol: str = "tcp") -> dict[str, Any]:
 
 def every(**changes: Any) -> Spoil:
     return lambda cluster: [cluster.host(name, **changes) for name in cluster.hosts]
+
+
+def metallb(*addresses: str, **changes: Any) -> Spoil:
+    return every(variables={"metallb_enabled": True, "metallb_addresses": list(addresses), **changes})
+
+
+def ingress(**changes: Any) -> Spoil:
+    return every(variables={"ingress_enabled": True, **changes})
+
+
+def balanced_ingress(address: str) -> Spoil:
+    given = {"ingress_enabled": True, "ingress_exposure": "load_balancer", "ingress_address": address}
+    return metallb("10.90.0.200-10.90.0.209", **given)
+
+
+def runs(name: str, runtime: str) -> Spoil:
+    return host(name, variables={"cluster_container_runtime": runtime})
+
+
+def joined(name: str, socket: str) -> Spoil:
+    return lambda cluster: cluster.member(name, cri_socket=socket)
 
 
 def single(cluster: Cluster) -> None:
@@ -502,12 +524,67 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "cp3", "a control plane of the cluster in group kube_node", "group kube_control_plane", "join anew"),
     ("node-name-changed", "error", both(Cluster.converged, host("w1", node_name="worker1")),
      "w1", "node w1 in the cluster, worker1 in the inventory", "one name for the life", "set node_name: w1"),
+    ("runtime-changed", "error", both(Cluster.converged, joined("w1", "unix:///run/cri-dockerd.sock")),
+     "w1", "by docker", "cluster_container_runtime, containerd", "reset --limit w1"),
+    ("runtime-changed", "error",
+     both(Cluster.converged, joined("cp1", "unix:///var/run/containerd/containerd.sock"), runs("cp1", "docker")),
+     "cp1", "by containerd", "cluster_container_runtime, docker", "put cluster_container_runtime: containerd back"),
+    ("runtime-changed", "error", both(Cluster.converged, joined("w1", "unix:///run/crio/crio.sock")),
+     "w1", "by unix:///run/crio/crio.sock", "containerd", "let it join anew"),
+    ("disk", "error", both(free("w1", "/var/lib/docker", 4000), runs("w1", "docker")),
+     "w1", "4000 MiB free for /var/lib/docker", "at least 4096", "free space"),
+    ("mirror", "error",
+     both(settings(mirror="custom", image_repository="r", mirror_overrides={"kubernetes_repository": "http://a/"}),
+          host("w1", variables={"cluster_container_runtime": "docker", "docker_source": "docker"})),
+     "cluster_mirror_overrides", "no docker_repository", "has no defaults", "set docker_repository"),
+    ("mirror", "error", both(settings(mirror_host="10.0.0.5:8443", mirror_ca=CA), runs("w1", "docker")),
+     "w1", "docker with cluster_mirror_host", "containerd", "only for images of docker.io"),
     ("endpoint-changed", "error", both(Cluster.converged, settings(vip="10.90.0.101")),
      "w1", "API at 10.90.0.100:8443", "10.90.0.101:8443", "cluster_endpoint: 10.90.0.100:8443"),
     ("endpoint-changed", "error", both(Cluster.converged, settings(endpoint="lb.example.com:443")),
      "w1", "API at 10.90.0.100:8443", "lb.example.com:443", "put the old one back"),
     ("leftovers", "error", lambda cluster: cluster.partial("w1", "unknown", leftovers=["/etc/kubernetes/admin.conf"]),
      "w1", "(/etc/kubernetes/admin.conf)", "a bare machine or a member", "kubestead.cluster.reset --limit w1"),
+    ("metallb-addresses", "error", metallb(),
+     "metallb_addresses", "no addresses", "at least one", "free addresses of the nodes' network"),
+    ("metallb-addresses", "error", metallb("10.90.0.200"),
+     "metallb_addresses[0]", "'10.90.0.200'", "192.0.2.128/28", "of /32 or /128"),
+    ("metallb-addresses", "error", metallb("10.90.0.200-10.90.0.209", "10.90.0.9-10.90.0.1"),
+     "metallb_addresses[1]", "'10.90.0.9-10.90.0.1'", "a range like", "correct it"),
+    ("metallb-addresses", "error", metallb("10.90.0.90-10.90.0.110"),
+     "metallb_addresses[0]", "10.90.0.100, which cluster_vip has", "nothing else has", "leave out"),
+    ("metallb-addresses", "error", metallb("10.90.0.16/28"),
+     "metallb_addresses[0]", "10.90.0.21, which node w1 has", "nothing else has", "leave out"),
+    ("metallb-addresses", "error", metallb("10.90.0.0/29"),
+     "metallb_addresses[0]", "10.90.0.1, which the gateway of cp1 has", "nothing else has", "leave out"),
+    ("metallb-addresses", "error", metallb("10.244.3.0/24"),
+     "metallb_addresses[0]", "addresses of cluster_pod_subnet (10.244.0.0/16)", "nothing else has", "another range"),
+    ("metallb-addresses", "error", metallb("10.0.0.0/8"),
+     "metallb_addresses[0]", "addresses of cluster_service_subnet (10.96.0.0/12)", "nothing else has", "another range"),
+    ("metallb-addresses", "error", metallb("10.90.0.200-10.90.0.209", "10.90.0.208/30"),
+     "metallb_addresses[1]", "addresses of 10.90.0.200-10.90.0.209 too", "nothing else has", "leave out"),
+    ("metallb-network", "warning", metallb("192.0.2.0/28"),
+     "metallb_addresses[0]", "in no network of a node", "that the nodes are in", "unless a router"),
+    ("metallb-ipvs", "error", metallb("10.90.0.200/30", cluster_kube_proxy_configuration={"mode": "ipvs"}),
+     "cluster_kube_proxy_configuration", "ipvs without strictARP", "strictARP", "set ipvs.strictARP to true"),
+    ("ingress-exposure", "warning", ingress(ingress_exposure="load_balancer"),
+     "ingress_exposure", "without metallb_enabled", "gives Services their addresses", "set metallb_enabled"),
+    ("ingress-exposure", "error", balanced_ingress("10.90.0.210"),
+     "ingress_address", "'10.90.0.210'", "one of metallb_addresses", "leave ingress_address empty"),
+    ("ingress-exposure", "error", balanced_ingress("ingress.example.com"),
+     "ingress_address", "'ingress.example.com'", "one of metallb_addresses", "leave ingress_address empty"),
+    ("ingress-ports", "error", ingress(ingress_https_port=30080),
+     "ingress_http_port and ingress_https_port", "30080 for both", "two ports", "a port each"),
+    ("ingress-ports", "error", ingress(ingress_http_port=80),
+     "ingress_http_port", "80", "a node port (30000 to 32767)", "another ingress_exposure"),
+    ("ingress-ports", "error", ingress(ingress_exposure="host_port", ingress_https_port=70000),
+     "ingress_https_port", "70000", "a port (1 to 65535)", "correct ingress_https_port"),
+    ("ingress-ports", "error", ingress(ingress_exposure="host_port", ingress_https_port=8443),
+     "ingress_https_port", "8443, which cluster_endpoint_port has", "free on every node", "or the other port"),
+    ("ingress-ports", "error", ingress(ingress_exposure="host_port", ingress_http_port=10250),
+     "ingress_http_port", "10250, which Kubernetes has", "free on every node", "change ingress_http_port"),
+    ("ingress-certificate", "error", ingress(ingress_default_certificate="no PEM"),
+     "ingress_default_certificate", "no certificate", "a certificate in PEM", "ansible.builtin.file"),
 ]  # fmt: skip
 
 
@@ -550,6 +627,21 @@ def test_rule_ids_are_unique_and_findings_carry_them() -> None:
 PASSING: dict[str, Spoil] = {
     "bare": lambda _cluster: None,
     "converged": Cluster.converged,
+    "members by the runtime of the inventory": both(
+        Cluster.converged,
+        joined("w1", "unix:///run/containerd/containerd.sock"),
+        joined("w2", "unix:///run/cri-dockerd.sock"),
+        runs("w2", "docker"),
+    ),
+    "another runtime on a bare machine": runs("w1", "docker"),
+    "no room for the runtime that is not wanted": both(
+        free("w1", "/var/lib/docker", 1), free("w2", "/var/lib/containerd", 1), runs("w2", "docker")
+    ),
+    "Debian 12 has a Docker of its own": both(
+        settings(mirror="custom", image_repository="r", mirror_overrides={"kubernetes_repository": "http://a/"}),
+        lambda cluster: cluster.hosts["w1"].state["os"].update(codename="bookworm", version_id="12"),  # type: ignore[index]
+        runs("w1", "docker"),
+    ),
     "single control plane without endpoint": single,
     "single control plane, converged": both(
         Cluster.converged, single, lambda cluster: cluster.member("cp1", "w1", "w2", server="https://10.90.0.11:6443")
@@ -654,6 +746,24 @@ PASSING: dict[str, Spoil] = {
     ),
     "required": both(others(required=["node_swap"]), every(variables={"node_swap": "off"})),
     "ignored": both(others(ignore=["memory"]), state("w1", memory_mib=1)),
+    "addresses of a part that is off": every(variables={"metallb_addresses": ["10.90.0.0/24"]}),
+    "addresses beside all others": metallb("10.90.0.200-10.90.0.209", "10.90.0.224/28", "10.90.0.210/32"),
+    "addresses of another family": metallb("10.90.0.200/30", "fd00:90::/120"),
+    "ipvs with strictARP": metallb(
+        "10.90.0.200/30", cluster_kube_proxy_configuration={"mode": "ipvs", "ipvs": {"strictARP": True}}
+    ),
+    "ingress at node ports": ingress(),
+    "ingress at other node ports": ingress(
+        ingress_http_port=80,
+        ingress_https_port=443,
+        cluster_configuration={"apiServer": {"extraArgs": [{"name": "service-node-port-range", "value": "1-999"}]}},
+    ),
+    "ingress at host ports": ingress(ingress_exposure="host_port"),
+    "ingress beside an API without virtual IP": both(
+        settings(vip="", endpoint="lb.example.com:6443"), ingress(ingress_exposure="host_port", ingress_https_port=8443)
+    ),
+    "ingress at an address of the pool": balanced_ingress("10.90.0.209"),
+    "ports of a part that is off": every(variables={"ingress_http_port": 1}),
 }
 
 
@@ -711,6 +821,15 @@ def test_settings_of_wrong_types_do_not_stop_the_other_rules() -> None:
     rules = [finding.rule for finding in cluster.findings]
     assert rules.count("variable-type") == len(wrong)
     assert "memory" in rules
+
+
+def test_the_value_of_a_secret_is_not_shown() -> None:
+    cluster = Cluster()
+    cluster.others["specs"] = {"ingress_default_certificate_key": {"type": "str", "no_log": True}}
+    every(variables={"ingress_default_certificate_key": ["PRIVATE"]})(cluster)
+    (finding,) = cluster.findings
+    assert finding.rule == "variable-type"
+    assert finding.found == "a list"
 
 
 def test_one_problem_of_many_hosts_is_merged_for_people() -> None:
