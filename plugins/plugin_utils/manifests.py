@@ -32,9 +32,11 @@ FIELD_MANAGER = "kubestead"
 RECORD = "/api/v1/namespaces/kube-system/configmaps/kubestead-parts"
 CREATE_ONLY = "kubestead.io/create-only"
 # What others stand on comes first, what needs running pods (webhooks) or new kinds last.
+# Kinds go after namespaces: of a namespace that goes just after a kind, the API server looks for objects of that kind
+# for some minutes.
 FIRST = (
-    "Namespace",
     "CustomResourceDefinition",
+    "Namespace",
     "PriorityClass",
     "StorageClass",
     "ServiceAccount",

@@ -133,8 +133,8 @@ class TestReading:
         second = item("Pool", "another", version="example.com/v1")
         found = manifests.in_order([webhook, POOL, second, WEB, SETTINGS, KIND, account, NAMESPACE])
         assert names(found) == [
-            "Namespace demo",
             "CustomResourceDefinition pools.example.com",
+            "Namespace demo",
             "ServiceAccount demo/web",
             "ConfigMap demo/settings",
             "Deployment demo/web",
@@ -379,15 +379,15 @@ class TestRemoving:
             "-Pool demo/first",
             "-Deployment demo/web",
             "-ConfigMap demo/settings",
-            "-CustomResourceDefinition pools.example.com",
             "-Namespace demo",
+            "-CustomResourceDefinition pools.example.com",
         ]
         assert [change.rpartition("/")[2] for change in cluster.changes()[before:]] == [
             "first",
             "web",
             "settings",
-            "pools.example.com",
             "demo",
+            "pools.example.com",
         ]
         assert list(cluster.objects) == [
             "/api/v1/namespaces/kube-system",
