@@ -58,6 +58,10 @@ class Busy(Exception):
     """Another run holds this machine."""
 
 
+class Refused(Exception):
+    """The machine is not in a state that a module may change, or go on with."""
+
+
 @dataclass(frozen=True)
 class Member:
     """Membership as read from the machine's own files."""

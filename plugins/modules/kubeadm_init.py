@@ -176,10 +176,6 @@ FINISHING_IGNORES = [
 ]
 
 
-class Refused(Exception):
-    """The machine is not in a state that this module may change."""
-
-
 @dataclass(frozen=True)
 class Plan:
     """What is to be done: nothing, a fresh init, or finishing one that was interrupted."""
@@ -197,8 +193,10 @@ def plan(member: _membership.Member) -> Plan:
     if member.state == "member" and member.role == "control_plane":
         return Plan(run=False)
     if member.state == "member":
-        raise Refused(f"found a worker of the cluster at {member.server}, expected a bare machine; reset it first")
-    raise Refused(
+        raise _membership.Refused(
+            f"found a worker of the cluster at {member.server}, expected a bare machine; reset it first"
+        )
+    raise _membership.Refused(
         f"found traces of an unknown installation ({', '.join(member.leftovers)}), "
         "expected a bare machine; reset it first"
     )

@@ -119,10 +119,6 @@ STILL_READY = 'and status "Ready" already exists'
 STILL_READY_SECONDS = 120
 
 
-class Refused(Exception):
-    """The machine is not in a state that this module may change."""
-
-
 @dataclass(frozen=True)
 class Plan:
     """What is to be done: nothing, a join, or a join after undoing one that was interrupted."""
@@ -134,7 +130,7 @@ class Plan:
 def plan(member: _membership.Member, ca_cert_hashes: list[str]) -> Plan:
     """Decide by the machine's membership; a machine of another cluster is refused."""
     if member.ca_hash and ca_cert_hashes and member.ca_hash not in ca_cert_hashes and member.state != "bare":
-        raise Refused(
+        raise _membership.Refused(
             f"found a member of another cluster ({member.server}, CA {member.ca_hash}), expected a bare machine or a "
             f"member of the cluster with CA {', '.join(ca_cert_hashes)}; reset it first, or take it out of the "
             "inventory"
@@ -146,7 +142,7 @@ def plan(member: _membership.Member, ca_cert_hashes: list[str]) -> Plan:
     if member.partial_of == "join":
         return Plan(run=True, undo=True)
     found = "an interrupted kubeadm init" if member.partial_of == "init" else "traces of an unknown installation"
-    raise Refused(f"found {found} ({', '.join(member.leftovers)}), expected a bare machine; reset it first")
+    raise _membership.Refused(f"found {found} ({', '.join(member.leftovers)}), expected a bare machine; reset it first")
 
 
 def undo(run: Runner, cri_socket: str) -> None:
@@ -231,7 +227,9 @@ def main() -> None:
         todo = plan(_membership.read_member(api_port=params["api_port"]), hashes)
         if todo.run and not module.check_mode:
             if not params["join"]:
-                raise Refused("found a machine that is not a member and no `join`, expected what kubeadm_token returns")
+                raise _membership.Refused(
+                    "found a machine that is not a member and no `join`, expected what kubeadm_token returns"
+                )
             todo = apply(Runner(module), params)
         role = "control plane" if params["control_plane"] else "worker"
         diff = {"before": "", "after": f"{role} {params['node_name']} joined\n"} if todo.run else {}

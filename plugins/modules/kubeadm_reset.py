@@ -190,10 +190,6 @@ LOOKED_AT = (
 WARNINGS = re.compile(r"\[reset\] ((?:Failed to|WARNING: Failed|Unable to fetch the kubeadm-config).*)")
 
 
-class Refused(Exception):
-    """The machine is not one that this module may touch, or not in a state to go on with."""
-
-
 @dataclass(frozen=True)
 class State:
     """What of Kubernetes is on the machine."""
@@ -321,7 +317,7 @@ def check_cluster(member: _membership.Member, hashes: Sequence[str]) -> None:
     """Refuse a machine of another cluster."""
     if member.ca_hash and hashes and member.ca_hash not in hashes:
         cluster = member.server or "its API is not known"
-        raise Refused(
+        raise _membership.Refused(
             f"found a member of another cluster ({cluster}, CA {member.ca_hash}), expected one of the cluster with CA "
             f"{', '.join(hashes)}; take the machine out of the inventory, or, if it is to be reset all the same, allow "
             "it (reset_other_cluster: true)"
@@ -358,7 +354,7 @@ def empty(folder: str, mountinfo: str) -> None:
     """Remove a folder's contents, but never what is mounted there: that may be somebody's data."""
     mounted = mounts_below(mountinfo, os.path.realpath(folder))
     if mounted:
-        raise Refused(
+        raise _membership.Refused(
             f"{folder} still has mounts ({', '.join(mounted[:3])}{' ...' if len(mounted) > 3 else ''}), which kubeadm "
             "should have ended; unmount them and run again"
         )
@@ -445,7 +441,9 @@ class Machine:
                     "; see on another control plane whether etcd still lists this machine (etcdctl member list) and "
                     "remove it there (etcdctl member remove)"
                 )
-            raise Refused(f"kubeadm reset ended, but could not do all: {'; '.join(found)}{advice}; then run again")
+            raise _membership.Refused(
+                f"kubeadm reset ended, but could not do all: {'; '.join(found)}{advice}; then run again"
+            )
 
     def apply(self) -> Plan:
         """Carry it out; return what was done."""

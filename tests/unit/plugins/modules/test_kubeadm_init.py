@@ -98,13 +98,13 @@ class TestPlan:
     def test_a_worker_is_refused(self) -> None:
         worker = member(state="member", role="worker", server="https://10.90.0.100:8443")
         expected = "^found a worker of the cluster at https://10.90.0.100:8443, expected a bare machine; reset it"
-        with pytest.raises(kubeadm_init.Refused, match=expected):
+        with pytest.raises(_membership.Refused, match=expected):
             kubeadm_init.plan(worker)
 
     @pytest.mark.parametrize("origin", ["join", "unknown"])
     def test_traces_of_others_are_refused(self, origin: str) -> None:
         found = member(state="partial", partial_of=origin, leftovers=["/a", "/b"])
-        with pytest.raises(kubeadm_init.Refused, match=r"\(/a, /b\), expected a bare machine; reset it first$"):
+        with pytest.raises(_membership.Refused, match=r"\(/a, /b\), expected a bare machine; reset it first$"):
             kubeadm_init.plan(found)
 
 

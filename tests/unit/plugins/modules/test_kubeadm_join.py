@@ -108,7 +108,7 @@ class TestPlan:
     @pytest.mark.parametrize("values", [{"state": "member"}, {"state": "partial", "partial_of": "join"}])
     def test_a_machine_of_another_cluster_is_refused(self, values: dict[str, str]) -> None:
         found = member(ca_hash=OTHER, server="https://192.0.2.1:6443", **values)
-        with pytest.raises(kubeadm_join.Refused) as error:
+        with pytest.raises(_membership.Refused) as error:
             kubeadm_join.plan(found, [CA_HASH])
         assert str(error.value) == (
             f"found a member of another cluster (https://192.0.2.1:6443, CA {OTHER}), expected a bare machine or a "
@@ -125,7 +125,7 @@ class TestPlan:
     def test_traces_of_others_are_refused(self, origin: str, text: str) -> None:
         found = member(state="partial", partial_of=origin, leftovers=["/a", "/b"])
         expected = rf"^found {text} \(/a, /b\), expected a bare machine; reset it first$"
-        with pytest.raises(kubeadm_join.Refused, match=expected):
+        with pytest.raises(_membership.Refused, match=expected):
             kubeadm_join.plan(found, [CA_HASH])
 
 

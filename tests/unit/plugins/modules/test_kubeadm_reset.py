@@ -111,7 +111,7 @@ def test_own_links(name: str, network: bool, ours: bool) -> None:
 
 
 def test_another_cluster_is_refused_with_both_hashes() -> None:
-    with pytest.raises(kubeadm_reset.Refused, match=r"sha256:aa.*sha256:bb.*reset_other_cluster"):
+    with pytest.raises(_membership.Refused, match=r"sha256:aa.*sha256:bb.*reset_other_cluster"):
         kubeadm_reset.check_cluster(member(), ["sha256:bb"])
 
 
@@ -229,7 +229,7 @@ def test_what_is_mounted_is_never_removed(tmp_path: Path) -> None:
     folder = tmp_path / "var/lib/kubelet"
     put(tmp_path, "var/lib/kubelet/pods/1/data")
     line = f"36 35 98:0 / {folder}/pods/1 rw - nfs server:/data rw\n"
-    with pytest.raises(kubeadm_reset.Refused, match="pods/1"):
+    with pytest.raises(_membership.Refused, match="pods/1"):
         kubeadm_reset.empty(str(folder), line)
     assert (folder / "pods/1/data").exists()
     # The folder itself may be a mount point.
@@ -273,6 +273,6 @@ def test_kubeadms_warnings_fail_the_reset(whole: bool, tmp_path: Path, monkeypat
     if whole:
         machine.kubeadm_reset(control_plane)
     else:
-        with pytest.raises(kubeadm_reset.Refused, match="etcdctl member remove"):
+        with pytest.raises(_membership.Refused, match="etcdctl member remove"):
             machine.kubeadm_reset(control_plane)
     assert ("remove-etcd-member" in documents[0]) is whole
