@@ -1698,7 +1698,7 @@ def shared(cluster: ClusterIntent, hosts: Sequence[HostReport], name: str, defau
     return int(value) if kind == "int" else value
 
 
-def used_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[tuple[Address, str]]:
+def used_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> dict[Address, str]:
     """Addresses that something has, and what that is."""
     candidates: list[tuple[object, str]] = [(cluster.vip, "cluster_vip")]
     for host in hosts:
@@ -1706,10 +1706,12 @@ def used_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Itera
         candidates += [(address.partition("/")[0], f"node {host.name}") for address in host.addresses]
         route = (host.state or {}).get("default_route") or {}
         candidates += [(route.get("gateway"), f"the gateway of {host.name}")]
+    used: dict[Address, str] = {}
     for text, owner in candidates:
         address = parse_address(text)
-        if address and not address.is_loopback and not address.is_link_local:
-            yield address, owner
+        if address:
+            used.setdefault(address, owner)
+    return used
 
 
 def check_metallb_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
@@ -1722,6 +1724,7 @@ def check_metallb_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport])
         yield error(
             rule, "metallb_addresses", "no addresses", expected, "give Services free addresses of the nodes' network"
         )
+    used = used_addresses(cluster, hosts)
     known: list[tuple[str, AddressRange]] = []
     for index, text in enumerate(ranges):
         where = f"metallb_addresses[{index}]"
@@ -1730,10 +1733,7 @@ def check_metallb_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport])
             expected = "a network like 192.0.2.128/28 or a range like 192.0.2.100-192.0.2.120"
             yield error(rule, where, repr(text), expected, "correct it; a single address is a network of /32 or /128")
             continue
-        taken = dict.fromkeys(
-            f"{address}, which {owner} has" for address, owner in used_addresses(cluster, hosts) if found.has(address)
-        )
-        taken |= dict.fromkeys(
+        taken = [
             f"addresses of {setting} ({network})"
             for setting, value in (
                 ("cluster_pod_subnet", cluster.pod_subnet),
@@ -1741,10 +1741,9 @@ def check_metallb_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport])
             )
             for network in networks(value)
             if found.overlaps(network)
-        )
-        taken |= dict.fromkeys(
-            f"addresses of {other} too" for other, one in known if one.has(found.first) or found.has(one.first)
-        )
+        ]
+        taken += [f"addresses of {other} too" for other, one in known if one.has(found.first) or found.has(one.first)]
+        taken += [f"{address}, which {owner} has" for address, owner in used.items() if found.has(address)]
         known.append((str(text), found))
         if taken:
             remedy = "leave out what is in use, or take another range"

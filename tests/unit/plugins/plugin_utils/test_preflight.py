@@ -52,7 +52,9 @@ SPECS: dict[str, dict[str, Any]] = {
     "cluster_container_runtime": {"type": "str", "choices": ["containerd", "docker"]},
     "cluster_mirror": {"type": "str", "choices": ["official", "aliyun", "custom"]},
     "cluster_mirror_overrides": {"type": "dict", "options": {"kubernetes_key": {}, "kubernetes_repository": {}}},
+    "cluster_configuration": {"type": "dict"},
     "cluster_kubelet_configuration": {"type": "dict"},
+    "cluster_kube_proxy_configuration": {"type": "dict"},
     "cluster_max": {"type": "float"},
     "node_ip": {"type": "str"},
     "node_name": {"type": "str"},
@@ -559,7 +561,7 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "metallb_addresses[0]", "10.90.0.1, which the gateway of cp1 has", "nothing else has", "leave out"),
     ("metallb-addresses", "error", metallb("10.244.3.0/24"),
      "metallb_addresses[0]", "addresses of cluster_pod_subnet (10.244.0.0/16)", "nothing else has", "another range"),
-    ("metallb-addresses", "error", metallb("10.0.0.0/8"),
+    ("metallb-addresses", "error", metallb("10.100.0.0/16"),
      "metallb_addresses[0]", "addresses of cluster_service_subnet (10.96.0.0/12)", "nothing else has", "another range"),
     ("metallb-addresses", "error", metallb("10.90.0.200-10.90.0.209", "10.90.0.208/30"),
      "metallb_addresses[1]", "addresses of 10.90.0.200-10.90.0.209 too", "nothing else has", "leave out"),
@@ -748,7 +750,10 @@ PASSING: dict[str, Spoil] = {
     "ignored": both(others(ignore=["memory"]), state("w1", memory_mib=1)),
     "addresses of a part that is off": every(variables={"metallb_addresses": ["10.90.0.0/24"]}),
     "addresses beside all others": metallb("10.90.0.200-10.90.0.209", "10.90.0.224/28", "10.90.0.210/32"),
-    "addresses of another family": metallb("10.90.0.200/30", "fd00:90::/120"),
+    "addresses of both families": both(
+        metallb("10.90.0.200/30", "fd00:90::100/120"),
+        state("w2", interfaces=[{"name": "eth0", "mac": "", "addresses": ["10.90.0.22/24", "fd00:90::22/64"]}]),
+    ),
     "ipvs with strictARP": metallb(
         "10.90.0.200/30", cluster_kube_proxy_configuration={"mode": "ipvs", "ipvs": {"strictARP": True}}
     ),
