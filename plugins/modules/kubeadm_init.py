@@ -61,6 +61,11 @@ options:
         type: list
         elements: str
         default: []
+      metrics:
+        description:
+          - Whether components that listen on 127.0.0.1 by default do so where a Prometheus in the cluster reaches them.
+        type: bool
+        default: false
       ignore_preflight_errors:
         description: Checks of kubeadm whose errors are ignored.
         type: list
@@ -218,6 +223,7 @@ def build_documents(params: dict[str, Any], token: str, certificate_key: str, fi
         image_repository=cluster["image_repository"],
         cri_socket=cluster["cri_socket"],
         cert_sans=cluster["cert_sans"],
+        metrics=cluster["metrics"],
         ignore_preflight_errors=ignores,
         node_name=params["node_name"],
         node_ip=params["node_ip"],
@@ -277,6 +283,7 @@ def main() -> None:
                     "image_repository": {"type": "str", "required": True},
                     "cri_socket": {"type": "str", "required": True},
                     "cert_sans": {"type": "list", "elements": "str", "default": []},
+                    "metrics": {"type": "bool", "default": False},
                     "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
                 },
             },

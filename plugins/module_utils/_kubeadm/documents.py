@@ -20,8 +20,10 @@ API_VERSION = "kubeadm.k8s.io/v1beta4"
 KUBELET_API_VERSION = "kubelet.config.k8s.io/v1beta1"
 KUBE_PROXY_API_VERSION = "kubeproxy.config.k8s.io/v1alpha1"
 
-# Lists of {name, value}: the user's arguments replace ours of the same name and leave the others alone.
-_NAMED_LISTS = ("extraArgs", "kubeletExtraArgs")
+# Lists of {name, ...}: the user's arguments replace ours of the same name and leave the others alone.
+_NAMED_LISTS = ("extraArgs", "kubeletExtraArgs", "extraEnvs")
+# Where monitoring finds etcd's own figures, on a port that serves nothing else.
+ETCD_METRICS_PORT = 2381
 # Names that the API is reached by: one more does not make the others wrong.
 _UNITED_LISTS = ("certSANs",)
 
@@ -29,8 +31,8 @@ _UNITED_LISTS = ("certSANs",)
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
     """Merge two documents, ours first, theirs last; neither is changed.
 
-    Dictionaries are merged deeply and all else is replaced, except extraArgs and kubeletExtraArgs, merged by name
-    (with all values of a name that the user gives, as flags may be repeated), and certSANs, which are united.
+    Dictionaries are merged deeply and all else is replaced, except extraArgs, kubeletExtraArgs and extraEnvs, merged
+    by name (with all values of a name that the user gives, as flags may be repeated), and certSANs, which are united.
     """
     merged = dict(base)
     for key, value in override.items():
@@ -78,6 +80,7 @@ def init_documents(
     token_ttl: str = "24h0m0s",  # noqa: S107 - a time, not a token
     taints: Sequence[Mapping[str, Any]] | None = None,
     cert_sans: Iterable[str] = (),
+    metrics: bool = False,
     ignore_preflight_errors: Iterable[str] = (),
     patches_directory: str | None = None,
     timeouts: Mapping[str, str] | None = None,
@@ -90,7 +93,8 @@ def init_documents(
 
     ``taints`` None leaves the control plane's taint to kubeadm, an empty list makes the node schedulable.
     kubeadm itself adds the node's name and address and the endpoint's host to the certificate of the API;
-    ``cert_sans`` are more, such as the virtual IP behind a name.
+    ``cert_sans`` are more, such as the virtual IP behind a name. ``metrics`` opens what kubeadm binds to 127.0.0.1 to
+    a Prometheus in the cluster (see metrics_documents).
     """
     init = {
         "apiVersion": API_VERSION,
@@ -117,13 +121,37 @@ def init_documents(
         # The container runtime's is set to the same, see the containerd role.
         "cgroupDriver": "systemd",
     }
-    kube_proxy = {"apiVersion": KUBE_PROXY_API_VERSION, "kind": "KubeProxyConfiguration"}
+    kube_proxy: dict[str, Any] = {"apiVersion": KUBE_PROXY_API_VERSION, "kind": "KubeProxyConfiguration"}
+    if metrics:
+        own_etcd = "external" not in ((cluster_overrides or {}).get("etcd") or {})
+        opened, proxy = metrics_documents(node_ip, own_etcd=own_etcd)
+        cluster, kube_proxy = merge(cluster, opened), merge(kube_proxy, proxy)
     return [
         merge(init, init_overrides or {}),
         merge(cluster, cluster_overrides or {}),
         merge(kubelet, kubelet_overrides or {}),
         merge(kube_proxy, kube_proxy_overrides or {}),
     ]
+
+
+def metrics_documents(node_ip: str, *, own_etcd: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What ClusterConfiguration and KubeProxyConfiguration add so that Prometheus reaches every component.
+
+    Controller manager and scheduler answer on all addresses: theirs is TLS that asks who wants to know, and one
+    document serves all machines. etcd's and kube-proxy's figures are for anyone who asks, so etcd serves them on the
+    node's own address only (a static pod is told it by the kubelet); kube-proxy can't be told the node's address.
+    The first of etcd's URLs is the one that kubeadm probes.
+    https://kubernetes.io/docs/concepts/cluster-administration/system-metrics/
+    """
+    everywhere, host_ip = ("::", "[$(HOST_IP)]") if ":" in node_ip else ("0.0.0.0", "$(HOST_IP)")  # noqa: S104
+    server = {"extraArgs": [{"name": "bind-address", "value": everywhere}]}
+    urls = f"http://127.0.0.1:{ETCD_METRICS_PORT},http://{host_ip}:{ETCD_METRICS_PORT}"
+    etcd = {
+        "extraArgs": [{"name": "listen-metrics-urls", "value": urls}],
+        "extraEnvs": [{"name": "HOST_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}],
+    }
+    cluster = {"controllerManager": server, "scheduler": server, **({"etcd": {"local": etcd}} if own_etcd else {})}
+    return cluster, {"metricsBindAddress": f"[{everywhere}]:10249" if ":" in everywhere else f"{everywhere}:10249"}
 
 
 def join_documents(

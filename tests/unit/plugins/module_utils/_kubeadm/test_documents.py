@@ -85,7 +85,7 @@ class TestMerge:
     def test_all_else_is_replaced(self, own: Any, theirs: Any, expected: Any) -> None:
         assert documents.merge({"key": own}, {"key": theirs}) == {"key": expected}
 
-    @pytest.mark.parametrize("key", ["extraArgs", "kubeletExtraArgs"])
+    @pytest.mark.parametrize("key", ["extraArgs", "kubeletExtraArgs", "extraEnvs"])
     def test_arguments_by_name(self, key: str) -> None:
         own = [{"name": "node-ip", "value": "10.90.0.11"}, {"name": "v", "value": "2"}]
         theirs = [{"name": "v", "value": "4"}, {"name": "v", "value": "5"}, {"name": "x", "value": "y"}]
@@ -197,6 +197,39 @@ class TestInit:
         assert found[2]["maxPods"] == 250
         assert found[3]["mode"] == "nftables"
 
+    def test_components_are_private_by_default(self) -> None:
+        assert not {"controllerManager", "scheduler", "etcd"} & init()[1].keys()
+        assert "metricsBindAddress" not in init()[3]
+
+    def test_metrics(self) -> None:
+        _init, cluster, _kubelet, proxy = init(metrics=True)
+        everywhere = [{"name": "bind-address", "value": "0.0.0.0"}]  # noqa: S104
+        assert [cluster[name] for name in ("controllerManager", "scheduler")] == [{"extraArgs": everywhere}] * 2
+        # kubeadm probes the first of them.
+        assert cluster["etcd"]["local"]["extraArgs"] == [
+            {"name": "listen-metrics-urls", "value": "http://127.0.0.1:2381,http://$(HOST_IP):2381"}
+        ]
+        assert [env["name"] for env in cluster["etcd"]["local"]["extraEnvs"]] == ["HOST_IP"]
+        assert proxy["metricsBindAddress"] == "0.0.0.0:10249"
+
+    def test_metrics_over_ipv6(self) -> None:
+        _init, cluster, _kubelet, proxy = init(metrics=True, node_ip="fd00:90::11")
+        assert cluster["scheduler"]["extraArgs"][0]["value"] == "::"
+        assert cluster["etcd"]["local"]["extraArgs"][0]["value"].endswith(",http://[$(HOST_IP)]:2381")
+        assert proxy["metricsBindAddress"] == "[::]:10249"
+
+    def test_metrics_and_the_users_own(self) -> None:
+        more = {"extraArgs": [{"name": "x", "value": "1"}], "extraEnvs": [{"name": "Y", "value": "2"}]}
+        theirs = {"scheduler": {"extraArgs": [{"name": "bind-address", "value": "10.90.0.11"}]}}
+        cluster = init(metrics=True, cluster_overrides={**theirs, "etcd": {"local": more}})[1]
+        assert cluster["scheduler"] == theirs["scheduler"]
+        assert [item["name"] for item in cluster["etcd"]["local"]["extraArgs"]] == ["listen-metrics-urls", "x"]
+        assert [item["name"] for item in cluster["etcd"]["local"]["extraEnvs"]] == ["HOST_IP", "Y"]
+
+    def test_an_etcd_outside_is_left_alone(self) -> None:
+        outside = {"etcd": {"external": {"endpoints": ["https://10.90.0.5:2379"]}}}
+        assert init(metrics=True, cluster_overrides=outside)[1]["etcd"] == outside["etcd"]
+
 
 class TestJoin:
     def test_worker(self) -> None:
@@ -246,6 +279,7 @@ EVERYTHING: dict[str, Any] = {
 }
 REAL = {
     "init": init(),
+    "init with metrics": init(metrics=True, cluster_overrides={"etcd": {"local": {"dataDir": "/var/lib/etcd"}}}),
     "init with everything": init(
         **EVERYTHING,
         cluster_name="lab",
