@@ -77,14 +77,14 @@ class Api:
             return {"resources": resources}
         return json.loads(json.dumps(self.objects[path])) if path in self.objects else None
 
+    def items(self, plural: str) -> Any:
+        return {"items": [item for place, item in self.objects.items() if place.split("/")[-2] == plural]}
+
     def request(
         self, method: str, path: str, body: Any = None, _content_type: str = "", query: Mapping[str, str] | None = None
     ) -> Any:
         if method == "GET":
-            if found := self.get(path):
-                return found
-            plural = path.rpartition("/")[2]
-            return {"items": [item for place, item in self.objects.items() if place.split("/")[-2] == plural]}
+            return self.get(path) or self.items(path.rpartition("/")[2])
         if query and query.get("dryRun"):
             return body
         self.calls.append(f"{method} {path}")
