@@ -15,4 +15,8 @@ class FilterModule:
     """Filters over where packages come from."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"package_sources": sources.package_sources}
+        return {
+            "bundle_source": sources.bundle_files,
+            "package_sources": sources.package_sources,
+            "system_name": sources.system_name,
+        }

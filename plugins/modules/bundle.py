@@ -15,8 +15,7 @@ description:
     the folder lacks. Everything is compared with its SHA-256.
   - C(bundle.json) lists every file with its source and version, C(SHA256SUMS) has the checksums, which
     C(sha256sum --check) reads. Of the files there, only those that an earlier run has fetched are removed.
-  - It runs on the controller; no host is asked. Packages are resolved by apt in a root of its own, images are fetched by
-    skopeo.
+  - It runs on the controller; no host is asked. apt resolves packages in a root of its own, skopeo fetches images.
 author:
   - kubestead contributors (@kubestead)
 requirements:
