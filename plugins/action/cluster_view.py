@@ -7,22 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import view
-from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import HostVariables, evaluate_each, resolve
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import HostVariables, resolve
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.settings import SettingsAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(SettingsAction):
     """No connection is made: the inventory is all it reads. What is wrong with it, preflight tells."""
-
-    _requires_connection = False
-    TRANSFERS_FILES = False
-
-    @classmethod
-    def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
-        evaluated = evaluate_each(value, templar) if name == "settings" else None
-        return super().finalize_task_arg(name, value, templar, context) if evaluated is None else evaluated
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)

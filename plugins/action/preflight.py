@@ -9,18 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, variables
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import (
     UNDEFINED,
     HostVariables,
-    evaluate_each,
     mapping,
     resolve,
     sequence,
 )
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.settings import SettingsAction
 
 display = Display()
 
@@ -46,16 +45,8 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(SettingsAction):
     """No connection is made: what the machines are was read before."""
-
-    _requires_connection = False
-    TRANSFERS_FILES = False
-
-    @classmethod
-    def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
-        evaluated = evaluate_each(value, templar) if name == "settings" else None
-        return super().finalize_task_arg(name, value, templar, context) if evaluated is None else evaluated
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)

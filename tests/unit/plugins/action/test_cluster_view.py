@@ -12,6 +12,7 @@ import pytest
 from ansible.errors import AnsibleUndefinedVariable
 
 from ansible_collections.kubestead.cluster.plugins.action import cluster_view
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import settings
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import UNDEFINED
 
 RAW: dict[str, dict[str, Any]] = {
@@ -75,7 +76,5 @@ def test_settings_are_evaluated_each_by_itself(
         def template(self, value: str) -> str:
             return "1.36.3"
 
-    monkeypatch.setattr(
-        cluster_view.ActionBase, "finalize_task_arg", classmethod(lambda *_arguments: "as Ansible does")
-    )
+    monkeypatch.setattr(settings.ActionBase, "finalize_task_arg", classmethod(lambda *_arguments: "as Ansible does"))
     assert cluster_view.ActionModule.finalize_task_arg(name, value, Templar(), None) == expected
