@@ -15,7 +15,12 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils import secret_re
 
 
 def run(
-    action_class: Any, answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch, delegate_to: str | None = None
+    action_class: Any,
+    answer: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    delegate_to: str | None = None,
+    no_log: bool = True,
+    diff: bool = False,
 ) -> tuple[dict[str, Any], list[str]]:
     shown: list[str] = []
 
@@ -24,7 +29,8 @@ def run(
         shown.append(message)
 
     monkeypatch.setattr(secret_result.display, "error", error)
-    task = mock.Mock(async_val=0, check_mode=False, delegate_to=delegate_to)
+    monkeypatch.setattr(secret_result.display, "display", shown.append)
+    task = mock.Mock(async_val=0, check_mode=False, delegate_to=delegate_to, no_log=no_log, diff=diff)
     action = action_class(task, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock(), None)
     with mock.patch.object(action_class, "_execute_module", return_value=answer) as execute:
         result = action.run(task_vars={"inventory_hostname": "cp1"})
@@ -46,3 +52,25 @@ def test_failure(action_class: Any, delegate_to: str | None, host: str, monkeypa
     result, shown = run(action_class, answer, monkeypatch, delegate_to)
     assert result["failed"] is True
     assert shown == [f"{host}: the API does not answer"]
+
+
+DIFF = {"before": "", "after": "token: <token>\nb\n", "after_header": "kubeadm init"}
+
+
+def test_what_changes_is_shown_if_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = {"changed": True, "diff": DIFF, "join": {"token": "abcdef.0123456789abcdef"}}
+    _result, shown = run(kubeadm_init.ActionModule, answer, monkeypatch, diff=True)
+    assert shown == ["cp1:\n--- before: kubeadm init\n+++ after: kubeadm init\n@@ -0,0 +1,2 @@\n+token: <token>\n+b"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "no_log", "diff"),
+    [
+        ({"changed": True, "diff": DIFF}, True, False),
+        # Ansible shows it itself.
+        ({"changed": True, "diff": DIFF}, False, True),
+        ({"changed": False}, True, True),
+    ],
+)
+def test_and_only_then(answer: dict[str, Any], no_log: bool, diff: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(kubeadm_init.ActionModule, answer, monkeypatch, no_log=no_log, diff=diff)[1] == []
