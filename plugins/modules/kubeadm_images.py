@@ -64,6 +64,7 @@ missing:
 """
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ from ansible_collections.kubestead.cluster.plugins.module_utils._runner import R
 EVERY_NODE = ("/kube-proxy:", "/pause:", "/coredns")
 UNIT = "kubestead-images.service"
 LIST = "/run/kubestead/images"
+POLL_SECONDS = 1.0
 
 
 def wanted(listed: list[str], control_plane: bool, further: list[str]) -> list[str]:
@@ -117,6 +119,11 @@ def missing(run: Runner, params: dict[str, Any]) -> list[str]:
     return [image for image in needed if full_name(image) not in there]
 
 
+def is_pulling(run: Runner) -> bool:
+    """Tell whether a unit of an earlier run still pulls."""
+    return run(["systemctl", "is-active", UNIT], check=False).rc == 0
+
+
 def pull(run: Runner, images: list[str], background: bool) -> None:
     """Pull in a transient unit: it outlives the connection, and its journal tells what went wrong."""
     Path(LIST).write_text("".join(f"{image}\n" for image in images))
@@ -144,7 +151,13 @@ def main() -> None:
             module.exit_json(changed=True, missing=[])
         absent = missing(run, module.params)
         # An earlier run may still be at it.
-        pulls = bool(absent) and run(["systemctl", "is-active", UNIT], check=False).rc != 0
+        pulled = bool(absent) and is_pulling(run)
+        if pulled and not module.check_mode and not module.params["background"]:
+            while is_pulling(run):
+                time.sleep(POLL_SECONDS)
+            absent = missing(run, module.params)
+            pulled = False
+        pulls = bool(absent) and not pulled
         if pulls and not module.check_mode:
             pull(run, absent, module.params["background"])
         module.exit_json(changed=pulls, missing=absent)

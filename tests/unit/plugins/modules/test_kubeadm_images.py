@@ -121,6 +121,34 @@ def test_while_a_pull_runs_no_other_is_started(programs: Any, told: list[Any], r
     assert programs.calls[-1] == "systemctl is-active kubestead-images.service"
 
 
+@pytest.mark.parametrize("left", [[], EVERY_NODE[2:]])
+def test_the_foreground_waits_for_a_pull_that_runs(
+    programs: Any, told: list[Any], run_module: Run, monkeypatch: pytest.MonkeyPatch, left: list[str]
+) -> None:
+    """What that one did not bring is pulled then."""
+    slept: list[float] = []
+
+    def state(_argv: list[str]) -> tuple[int, str, str]:
+        return (0, "active\n", "") if len(slept) < 3 else (3, "inactive\n", "")
+
+    def images(_argv: list[str]) -> tuple[int, str, str]:
+        there = [image for image in EVERY_NODE if image not in left] if len(slept) == 3 else []
+        return 0, json.dumps({"images": [{"id": "sha256:1", "repoTags": there}]}), ""
+
+    monkeypatch.setattr(kubeadm_images.time, "sleep", slept.append)
+    programs.answers.update({"systemctl is-active": state, "crictl images": images})
+    result = run_module(kubeadm_images, **ARGUMENTS, background=False)
+    assert (result["changed"], result["missing"]) == (bool(left), left)
+    assert slept == [1.0] * 3
+    assert [call for call in programs.calls if call.startswith("systemd-run")] == programs.calls[-1:] * bool(left)
+
+
+def test_check_mode_waits_for_nothing(programs: Any, told: list[Any], run_module: Run) -> None:
+    programs.answers["systemctl is-active"] = (0, "active\n", "")
+    result = run_module(kubeadm_images, _ansible_check_mode=True, **ARGUMENTS, background=False)
+    assert (result["changed"], result["missing"]) == (False, EVERY_NODE)
+
+
 @pytest.mark.parametrize("control_plane", [True, False])
 def test_all_are_there(programs: Any, told: list[Any], run_module: Run, control_plane: bool) -> None:
     programs.answers["kubeadm config images list"] = (
