@@ -104,7 +104,7 @@ def read_kubeconfig(path: Path) -> Kubeconfig:
     A kubelet's points to a file that kubelet renews; where that is gone there is no client certificate.
     """
     values: dict[str, str] = {}
-    for match in re.finditer(r"^[ \t]*(?:- )?([a-z-]+):[ \t]+(\S.*?)[ \t]*$", path.read_text(), re.MULTILINE):
+    for match in re.finditer(r"^[ \t]*(?:- )?([a-z-]+):[ \t]+(\S.*?)[ \t]*$", read_text(path), re.MULTILINE):
         values.setdefault(match.group(1), match.group(2).strip("\"'"))
     try:
         authority = _decode_text(values.get("certificate-authority-data"))
@@ -114,7 +114,7 @@ def read_kubeconfig(path: Path) -> Kubeconfig:
     certificate_path = values.get("client-certificate")
     if certificate_path and client_certificate is None:
         try:
-            client_certificate = Path(certificate_path).read_text()
+            client_certificate = Path(certificate_path).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             client_certificate = None
     return Kubeconfig(
@@ -124,6 +124,14 @@ def read_kubeconfig(path: Path) -> Kubeconfig:
         client_certificate=client_certificate,
         client_certificate_path=certificate_path,
     )
+
+
+def read_text(path: Path) -> str:
+    """Read a file of certificates or a kubeconfig; after a power cut it may hold anything."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise CertificateError(f"{path}: expected text, found bytes that are none") from None
 
 
 def _decode(text: str) -> bytes:

@@ -160,7 +160,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kubestead.cluster.plugins.module_utils import _membership
-from ansible_collections.kubestead.cluster.plugins.module_utils._certificates import ca_cert_hash
+from ansible_collections.kubestead.cluster.plugins.module_utils._certificates import ca_cert_hash, read_text
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.documents import init_documents, render
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.output import redact
@@ -256,14 +256,14 @@ def apply(run: Runner, params: dict[str, Any]) -> dict[str, Any] | None:
         "endpoint": params["cluster"]["endpoint"],
         "token": token,
         "certificate_key": certificate_key,
-        "ca_cert_hashes": [ca_cert_hash(Path("/etc/kubernetes/pki/ca.crt").read_text())],
+        "ca_cert_hashes": [ca_cert_hash(read_text(Path("/etc/kubernetes/pki/ca.crt")))],
     }
 
 
 def read_kubeconfig() -> str:
     """Return the administrator's kubeconfig, "" while there is none."""
     path = Path(kubeadm.ADMIN_CONF)
-    return path.read_text() if path.exists() else ""
+    return read_text(path) if path.exists() else ""
 
 
 def main() -> None:

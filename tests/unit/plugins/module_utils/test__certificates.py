@@ -186,6 +186,18 @@ class TestReadKubeconfig:
         path.write_text("")
         assert certificates.read_kubeconfig(path) == certificates.Kubeconfig(None, None, None, None, None)
 
+    def test_bytes_that_are_no_text_name_the_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "kubelet.conf"
+        path.write_bytes(b"    server: \xff\xfe\n")
+        with pytest.raises(certificates.CertificateError, match=f"^{path}: expected text, found bytes that are none$"):
+            certificates.read_kubeconfig(path)
+
+    def test_a_certificate_of_such_bytes_is_a_torn_one(self, tmp_path: Path) -> None:
+        self.rotated(tmp_path, "")
+        (tmp_path / "kubelet-client-current.pem").write_bytes(b"\xff\xfe")
+        found = certificates.read_kubeconfig(tmp_path / "kubelet.conf")
+        assert (found.server, found.node_name) == ("https://10.90.0.100:8443", None)
+
     def test_broken_base64_names_the_file(self, tmp_path: Path) -> None:
         path = tmp_path / "kubelet.conf"
         path.write_text("    certificate-authority-data: LS0t!\n")

@@ -149,6 +149,9 @@ class TestReadMember:
         found = membership.read_member(tmp_path)
         assert (found.state, found.node_name, found.server, found.ca_hash) == ("member", None, None, None)
         assert found.certificates == {"ca": "unreadable"}
+        (tmp_path / "etc/kubernetes/kubelet.conf").write_bytes(b"server: \xff\n")
+        found = membership.read_member(tmp_path)
+        assert (found.state, found.node_name, found.server) == ("member", None, None)
 
     def test_every_trace_counts(self, tmp_path: Path, api: list[int]) -> None:
         for number, trace in enumerate(membership.TRACES):
