@@ -1,0 +1,183 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Exports of an NFS server, given once in the words of exports(5), for both servers that there are.
+
+Sources: exports(5) of nfs-utils 2.8, ganesha-config(8), ganesha-core-config(8) and ganesha-export-config(8) of
+nfs-ganesha 6.5.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+#: What exports(5) says about how the kernel works, and nfs-ganesha has nothing to compare with.
+KERNEL_ONLY = frozenset({"sync", "async", "wdelay", "no_wdelay", "subtree_check", "no_subtree_check"})
+#: Options of exports(5) in the words of nfs-ganesha.
+GANESHA: Mapping[str, tuple[str, str]] = {
+    "rw": ("Access_Type", "RW"),
+    "ro": ("Access_Type", "RO"),
+    "root_squash": ("Squash", "Root_Squash"),
+    "no_root_squash": ("Squash", "No_Root_Squash"),
+    "all_squash": ("Squash", "All_Squash"),
+    "secure": ("PrivilegedPort", "true"),
+    "insecure": ("PrivilegedPort", "false"),
+}
+GANESHA_VALUES = {"anonuid": "Anonymous_Uid", "anongid": "Anonymous_Gid", "sec": "SecType"}
+#: What holds at the kernel where nothing is said.
+DEFAULTS = ("ro", "root_squash", "secure")
+_CLIENT = re.compile(r"[\w.:/*?@\[\]-]+")
+_OPTION = re.compile(r"[a-z_0-9]+(=[\w.:/-]+)?")
+#: Export_Id is a 16-bit number, and 0 is the pseudo file system's.
+_IDS = 65535
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Some clients of a directory, and what they may."""
+
+    clients: tuple[str, ...]
+    options: tuple[str, ...]
+
+
+def by_path(exports: Sequence[Mapping[str, Any]], nodes: Iterable[str]) -> dict[str, list[Rule]]:
+    """Return each directory with its rules; the nodes are the clients where none are named."""
+    found: dict[str, list[Rule]] = {}
+    problems: list[str] = []
+    everyone = tuple(nodes)
+    for number, export in enumerate(exports):
+        path = str(export.get("path", ""))
+        clients = tuple(map(str, export.get("clients") or everyone))
+        options = tuple(map(str, export.get("options") or ("rw", "no_root_squash")))
+        where = f"nfs_server_exports[{number}]"
+        if not re.fullmatch(r"(/[^/\s\"#\\]+)+", path):
+            problems.append(f"{where}: path {path!r} has to be absolute, without blanks and without a slash at its end")
+        if not clients:
+            problems.append(f"{where}: {path} has no clients, and the inventory has no nodes: name them")
+        problems += [
+            f"{where}: client {item!r} is no address, network, host name or *"
+            for item in clients
+            if not _CLIENT.fullmatch(item)
+        ]
+        problems += [
+            f"{where}: option {item!r} is none of exports(5), such as rw or anonuid=1000"
+            for item in options
+            if not _OPTION.fullmatch(item)
+        ]
+        rules = found.setdefault(path, [])
+        twice = sorted({client for rule in rules for client in rule.clients} & set(clients))
+        if twice:
+            problems.append(f"{where}: {path} has been given to {', '.join(twice)} already")
+        rules.append(Rule(clients, options))
+    if problems:
+        raise AnsibleFilterError("; ".join(problems))
+    return found
+
+
+def kernel_exports(exports: Sequence[Mapping[str, Any]], nodes: Iterable[str]) -> str:
+    """Return the text of a file below /etc/exports.d."""
+    lines = []
+    for path, rules in by_path(exports, nodes).items():
+        clients = " ".join(f"{client}({','.join(rule.options)})" for rule in rules for client in rule.clients)
+        lines.append(f"{path} {clients}\n")
+    return "".join(lines)
+
+
+def export_ids(paths: Iterable[str]) -> dict[str, int]:
+    """Return a number for each path that does not depend on the others: clients' file handles hold it."""
+    taken: dict[str, int] = {}
+    for path in sorted(paths):
+        number = zlib.crc32(path.encode()) % _IDS + 1
+        while number in taken.values():
+            number = number % _IDS + 1
+        taken[path] = number
+    return taken
+
+
+def ganesha_rule(rule: Rule) -> dict[str, Any]:
+    """Return a CLIENT block."""
+    values: dict[str, Any] = {"Clients": list(rule.clients), "Protocols": 4}
+    for option in (*DEFAULTS, *rule.options):
+        name, _equals, value = option.partition("=")
+        if option in GANESHA:
+            key, meaning = GANESHA[option]
+            values[key] = meaning
+        elif name in GANESHA_VALUES and value:
+            values[GANESHA_VALUES[name]] = value.split(":") if name == "sec" else value
+        elif option not in KERNEL_ONLY:
+            known = ", ".join([*GANESHA, *(f"{key}=" for key in GANESHA_VALUES), *sorted(KERNEL_ONLY)])
+            raise AnsibleFilterError(
+                f"nfs_server_exports: nfs-ganesha, which serves where the kernel can't, has nothing like {option!r}; "
+                f"it knows {known}"
+            )
+    return values
+
+
+def ganesha_exports(exports: Sequence[Mapping[str, Any]], nodes: Iterable[str]) -> str:
+    """Return the EXPORT blocks of nfs-ganesha: what a reload reads again."""
+    rules = by_path(exports, nodes)
+    ids = export_ids(rules)
+    return "".join(
+        block(
+            "EXPORT",
+            {
+                "Export_Id": ids[path],
+                "Path": path,
+                # The path at which clients find it, as with the kernel's server.
+                "Pseudo": path,
+                "Protocols": 4,
+                "Access_Type": "None",
+                "FSAL": {"Name": "VFS"},
+                "CLIENT": [ganesha_rule(rule) for rule in rules[path]],
+            },
+        )
+        for path in rules
+    )
+
+
+def ganesha_configuration(blocks: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the text of other blocks."""
+    return "".join(block(name, content) for name, content in blocks.items())
+
+
+def block(name: str, content: Mapping[str, Any], indent: str = "") -> str:
+    """Return one block; a list of dictionaries is as many blocks of the name."""
+    lines = [f"{indent}{name} {{\n"]
+    inner = indent + "  "
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            lines.append(block(key, value, inner))
+        elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+            lines += [block(key, item, inner) for item in value]
+        else:
+            lines.append(f"{inner}{key} = {written(value)};\n")
+    return "".join([*lines, f"{indent}}}\n"])
+
+
+def written(value: Any) -> str:
+    """Return a value as the configuration has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ", ".join(map(written, value))
+    text = str(value)
+    return text if re.fullmatch(r"[\w.:/*?@\[\]-]+", text) else '"' + text.replace('"', '\\"') + '"'
+
+
+def directories(
+    exports: Sequence[Mapping[str, Any]], volumes: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """Return what machine_config has to create: the exports, and the volumes that lie below one."""
+    roots = [str(export["path"]) for export in exports]
+    inside = [item for item in volumes if any(str(item["path"]).startswith(f"{root}/") for root in roots)]
+    found: dict[str, dict[str, Any]] = {}
+    for item in [*exports, *inside]:
+        attributes = {name: item[name] for name in ("mode", "owner", "group") if item.get(name) is not None}
+        found.setdefault(str(item["path"]), {"path": str(item["path"]), "state": "directory"}).update(attributes)
+    return list(found.values())
