@@ -5,31 +5,27 @@
 
 from __future__ import annotations
 
-import errno
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.kubestead.cluster.plugins.module_utils._smoke import asking
+from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.namespace import Namespace
 from ansible_collections.kubestead.cluster.plugins.modules import smoke
 
 ADDRESSES = {"cp1": "192.0.2.11", "w1": "192.0.2.21"}
+SERVICE = {"spec": {"clusterIP": "10.101.1.1", "ports": [{"nodePort": 30000}]}}
 
 
-def api_pod(name: str, node: str | None, ready: bool, **status: Any) -> Any:
-    conditions = [SimpleNamespace(type="Ready", status=str(ready), message=status.pop("message", None))]
-    defaults = {"pod_ip": "10.244.0.2", "phase": "Pending", "conditions": conditions, "container_statuses": None}
-    return SimpleNamespace(
-        metadata=SimpleNamespace(name=name),
-        spec=SimpleNamespace(node_name=node),
-        status=SimpleNamespace(**{**defaults, **status}),
-    )
-
-
-def waiting(reason: str, message: str | None) -> Any:
-    return SimpleNamespace(state=SimpleNamespace(waiting=SimpleNamespace(reason=reason, message=message)))
+def api_pod(name: str, node: str | None, ready: bool, **status: Any) -> dict[str, Any]:
+    conditions = [{"type": "Ready", "status": str(ready), "message": status.pop("message", "")}]
+    return {
+        "metadata": {"name": name},
+        "spec": {"nodeName": node} if node else {},
+        "status": {"podIP": "10.244.0.2", "phase": "Pending", "conditions": conditions, **status},
+    }
 
 
 def pod(node: str) -> smoke.Pod:
@@ -37,28 +33,14 @@ def pod(node: str) -> smoke.Pod:
 
 
 def test_a_node_without_a_running_pod_is_told_with_the_reason() -> None:
-    pods = [
-        api_pod("a", "cp1", True),
-        api_pod("b", "w1", False, container_statuses=[waiting("ImagePullBackOff", "not found")]),
-    ]
+    refused = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}}
+    pods = [api_pod("a", "cp1", True), api_pod("b", "w1", False, containerStatuses=[refused])]
     running, checks = smoke.pod_checks(pods, ADDRESSES, ["cp1", "w1", "w2"])
-    assert [item.node for item in running] == ["cp1"]
+    assert running == [smoke.Pod("a", "10.244.0.2", "cp1", "192.0.2.11")]
     assert [check.line() for check in checks] == [
         "FAILED  pod        on w1: ImagePullBackOff: not found",
         "FAILED  pod        on w2: not in the cluster, which has cp1, w1; run site.yml to join it",
     ]
-
-
-@pytest.mark.parametrize(
-    ("found", "expected"),
-    [
-        (api_pod("a", "w1", False, container_statuses=[waiting("ContainerCreating", None)]), "ContainerCreating"),
-        (api_pod("a", None, False, message="0/2 nodes are available"), "0/2 nodes are available"),
-        (api_pod("a", "w1", False), "it is Pending"),
-    ],
-)
-def test_pod_problem(found: Any, expected: str) -> None:
-    assert smoke.pod_problem(found) == expected
 
 
 def test_a_pod_that_was_not_scheduled_is_the_reason_for_its_node() -> None:
@@ -71,143 +53,71 @@ def test_a_pod_that_was_not_scheduled_is_the_reason_for_its_node() -> None:
 
 def test_the_ring_has_every_pod_once_on_each_side() -> None:
     pods = [pod(name) for name in ("a", "b", "c")]
-    pairs = [(one.node, other.node) for one, other in smoke.ring(pods)]
-    assert pairs == [("a", "b"), ("b", "c"), ("c", "a")]
-    assert smoke.ring(pods[:1]) == []
+    assert {name: other.node for name, other in smoke.ring(pods).items()} == {"a": "b", "b": "c", "c": "a"}
+    assert smoke.ring(pods[:1]) == {}
 
 
-def test_only_the_workload_itself_is_an_answer() -> None:
-    assert smoke.answering_pod("HTTP/1.1 200 OK\r\n\r\nkubestead smoke nginx-1\n") == "nginx-1"
-    with pytest.raises(smoke.NoAnswer, match="502"):
-        smoke.answering_pod("HTTP/1.1 502 Bad Gateway\r\n")
-
-
-def test_parse_hosts() -> None:
-    assert smoke.parse_hosts("10.96.0.1       kubernetes.default.svc.cluster.local\n") == "10.96.0.1"
-    assert smoke.parse_hosts("") == ""
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (TimeoutError(), True),
-        (OSError(errno.EHOSTUNREACH, "no route"), True),
-        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), False),
-        (smoke.NoAnswer("something else"), False),
-    ],
-)
-def test_out_of_reach(error: Exception, expected: bool) -> None:
-    assert smoke.out_of_reach(error) is expected
-
-
-def test_attempts_are_repeated_until_the_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(0, 1000, 8))
-    monkeypatch.setattr(smoke.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(smoke.time, "sleep", lambda _seconds: None)
-    answers: list[Any] = [smoke.NoAnswer("not yet"), OSError("not yet"), "there"]
-
-    def attempt() -> str:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return str(answer)
-
-    assert smoke.checked("DNS", "x", attempt) == smoke.Check("DNS", "x", True, "there")
-    answers[:] = [smoke.NoAnswer(f"no {number}") for number in range(9)]
-    failed = smoke.checked("DNS", "x", attempt)
-    assert not failed.ok
-    assert "no answer in 20 s: no 2" in failed.detail
-
-
-class Work:
-    """Stands in for the workload: pods ask, and get what is scripted."""
-
-    def __init__(self, names: dict[str, str], answers: dict[str, str]) -> None:
-        self.names, self.answers = names, answers
-        kubernetes = SimpleNamespace(spec=SimpleNamespace(cluster_ip="10.96.0.1"))
-        self.api = SimpleNamespace(read_namespaced_service=lambda _name, _namespace: kubernetes)
-        self.asked: list[tuple[str, str]] = []
-
-    def fetch(self, source: smoke.Pod, address: str, _port: int) -> str:
-        self.asked.append((source.node, address))
-        return self.answers[address]
-
-    def run(self, _source: smoke.Pod, *command: str) -> str:
-        return self.names[command[-1]]
-
-    resolve = smoke.Workload.resolve
-
-
-SERVICE = SimpleNamespace(spec=SimpleNamespace(cluster_ip="10.101.1.1"))
-
-
-def test_checks_inside_the_pods(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smoke, "until", lambda attempt: attempt())
-    pods = [smoke.Pod("a", "10.244.0.2", "cp1", "x"), smoke.Pod("b", "10.244.1.2", "w1", "x")]
-    # The names answer wrongly on purpose: DNS gives another address for nginx, and pod b's address is pod a's.
-    work = Work(
-        {"kubernetes.default": "10.96.0.1 k", "nginx": "10.9.9.9 n"},
-        {"nginx": "a", "10.244.1.2": "a", "10.244.0.2": "a"},
-    )
-    lines = [check.line() for check in smoke.inside_checks(work, pods, SERVICE, dns=True)]  # type: ignore[arg-type]
-    assert [line for line in lines if line.startswith("FAILED")] == [
-        "FAILED  DNS        in the pod on cp1: no answer in 20 s: found 10.9.9.9 for nginx, expected 10.101.1.1",
-        "FAILED  DNS        in the pod on w1: no answer in 20 s: found 10.9.9.9 for nginx, expected 10.101.1.1",
-        "FAILED  pod to pod cp1 to w1 at 10.244.1.2: no answer in 20 s: pod a answered, expected b",
+def test_what_is_asked_on_a_node() -> None:
+    asked = smoke.inquiries(pod("w1"), pod("cp1"), "10.101.1.1", "10.96.0.1", True)
+    assert [(item.kind, item.what, item.question.words()) for item in asked] == [
+        ("DNS", "kubernetes.default on w1", ["resolve", "kubernetes.default", "", "10.96.0.1"]),
+        ("DNS", "nginx on w1", ["resolve", "nginx", "", "10.101.1.1"]),
+        ("service", "nginx on w1", ["fetch", "nginx", "80", ""]),
+        ("pod to pod", "w1 to cp1 at 10.244.0.3", ["fetch", "10.244.0.3", "80", "nginx-cp1"]),
     ]
-    assert "ok      pod to pod w1 to cp1 at 10.244.0.2: pod a answered" in lines
-    assert sum("service" in line for line in lines) == 2
 
 
-def test_without_dns_the_service_is_asked_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    work = Work({}, {"10.101.1.1": "a"})
-    checks = smoke.inside_checks(work, [pod("cp1")], SERVICE, dns=False)  # type: ignore[arg-type]
-    assert [check.kind for check in checks] == ["service"]
-    assert work.asked == [("cp1", "10.101.1.1")]
+def test_without_dns_the_service_is_asked_by_its_address() -> None:
+    asked = smoke.inquiries(pod("cp1"), None, "10.101.1.1", "10.96.0.1", False)
+    assert [item.question.words() for item in asked] == [["fetch", "10.101.1.1", "80", ""]]
 
 
-@pytest.mark.parametrize("reach", ["all", "some", "none"])
+def test_an_answer_makes_a_check() -> None:
+    dns, _nginx, service, _neighbour = smoke.inquiries(pod("w1"), pod("cp1"), "10.101.1.1", "10.96.0.1", True)
+    assert dns.check((True, "10.96.0.1")).line() == "ok      DNS        kubernetes.default on w1: it is 10.96.0.1"
+    assert service.check((True, "a")).line() == "ok      service    nginx on w1: pod a answered"
+    failed = service.check((False, "no answer in 20 s: found Connection refused, expected the answer of a pod"))
+    assert failed.line().startswith("FAILED  service    nginx on w1: no answer in 20 s: found Connection refused")
+
+
+class Api:
+    """Has the service of the API itself, and two nodes."""
+
+    def request(self, method: str, path: str) -> dict[str, Any]:
+        assert (method, path) == ("GET", "/api/v1/namespaces/default/services/kubernetes")
+        return {"spec": {"clusterIP": "10.96.0.1"}}
+
+
+@pytest.mark.parametrize("reach", ["all", "none"])
 def test_node_ports_are_asked_from_the_nodes_where_none_is_reached(reach: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smoke, "until", lambda attempt: attempt())
-
-    def get(address: str, _port: int) -> str:
-        if reach == "none" or (reach == "some" and address == ADDRESSES["w1"]):
-            raise TimeoutError("timed out")
-        return "a"
-
-    monkeypatch.setattr(smoke, "get", get)
-    work = Work({}, {ADDRESSES["cp1"]: "a", ADDRESSES["w1"]: "b"})
-    lines = [check.line() for check in smoke.node_port_checks(work, [pod("cp1"), pod("w1")], 30000)]  # type: ignore[arg-type]
-    assert len(lines) == 2
-    if reach == "none":
-        assert work.asked == [("cp1", "192.0.2.21"), ("w1", "192.0.2.11")]
-        assert all(line.startswith("ok") and "asked from" in line for line in lines)
+    pods = [pod("cp1"), pod("w1")]
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(
+        asking, "start_asking", lambda _space, name, _image, questions, **spec: asked.update({name: spec})
+    )
+    monkeypatch.setattr(
+        asking, "answers_of", lambda _space, _name, questions: [(question.port != 30000, "a") for question in questions]
+    )
+    found = dict.fromkeys(ADDRESSES.values(), (True, "a"))
+    monkeypatch.setattr(asking, "ask_from_here", lambda _addresses, _port: found if reach == "all" else None)
+    outside = smoke.node_port_checks(pods, 30000)
+    assert [check.what for check in outside] == (
+        ["cp1 at 192.0.2.11:30000, asked from here", "w1 at 192.0.2.21:30000, asked from here"]
+        if reach == "all"
+        else []
+    )
+    work = smoke.Workload(Namespace(Api(), "ours", 10), "nginx:1", True)  # type: ignore[arg-type]
+    checks = work.ask(pods, SERVICE, None if outside else 30000)
+    ports = [check for check in checks if check.kind == "NodePort"]
+    if reach == "all":
+        assert not ports
     else:
-        assert not work.asked
-        failed = "FAILED  NodePort   w1 at 192.0.2.21:30000, asked from here: out of reach"
-        assert (failed in lines) is (reach == "some")
-
-
-class Sequenced:
-    """A workload whose steps are recorded."""
-
-    def __init__(self, broken: bool) -> None:
-        self.broken, self.steps = broken, []  # type: bool, list[str]
-
-    def remove(self) -> None:
-        self.steps.append("remove")
-
-    def create(self, _image: str, _nodes: int, _ipv6: bool) -> Any:
-        self.steps.append("create")
-        if self.broken:
-            raise RuntimeError("the API went away")
-
-
-def test_it_is_removed_whatever_happens() -> None:
-    work = Sequenced(broken=True)
-    with pytest.raises(RuntimeError):
-        smoke.smoke(work, {"image": "nginx"}, ADDRESSES)  # type: ignore[arg-type]
-    assert work.steps == ["remove", "create", "remove"]
+        assert [(check.what, check.ok) for check in ports] == [
+            ("w1 at 192.0.2.21:30000, asked from cp1", False),
+            ("cp1 at 192.0.2.11:30000, asked from w1", False),
+        ]
+    assert {spec["nodeName"] for spec in asked.values()} == {"cp1", "w1"}
+    assert sum(check.kind == "pod to pod" for check in checks) == 2
 
 
 def test_one_pod_for_each_node_on_all_nodes() -> None:
@@ -215,8 +125,6 @@ def test_one_pod_for_each_node_on_all_nodes() -> None:
     assert spec["replicas"] == 5
     assert spec["template"]["spec"]["tolerations"] == [{"operator": "Exists"}]
     assert "podAntiAffinity" in spec["template"]["spec"]["affinity"]
-    assert "listen [::]:80;" in smoke.nginx_configuration(True)
-    assert "listen 80;" in smoke.nginx_configuration(False)
 
 
 def test_check_mode_asks_nobody(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,270 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the cases decide by, and those that a small scheduler can play through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.kubestead.cluster.plugins.module_utils._smoke import suite
+from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.asking import read_nodes
+from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.cases import (
+    configuration,
+    containers,
+    deployments,
+    jobs,
+    placement,
+)
+from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.namespace import Namespace, Unmet
+
+PODS = "/api/v1/namespaces/ours/pods"
+
+
+def scene(api: Any, case: str = "case", **settings: Any) -> suite.Scene:
+    given = suite.Settings(**{"image": "nginx:1", "dns": True, "evict": False, **settings})
+    return suite.Scene(case, Namespace(api, "ours", 30), given, read_nodes(api), suite.Marks(api))
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("nginx", "nginx"),
+        ("docker.io/library/nginx:1.31.6", "docker.io/library/nginx"),
+        ("10.90.0.2:5000/nginx:1.26", "10.90.0.2:5000/nginx"),
+        ("10.90.0.2:5000/nginx", "10.90.0.2:5000/nginx"),
+        ("nginx:1.31.6@sha256:0123", "nginx"),
+    ],
+)
+def test_an_image_without_its_tag(image: str, expected: str) -> None:
+    assert deployments.without_tag(image) == expected
+
+
+def test_undo_goes_back_by_one_or_to_a_revision(api: Any) -> None:
+    here = scene(api, "web")
+    here.space.make("Deployment", "web", {"spec": {"template": {}}})
+    for number in (1, 2, 3):
+        labels = {"app": "web", "pod-template-hash": f"h{number}"}
+        here.space.make(
+            "ReplicaSet",
+            f"web-h{number}",
+            {
+                "metadata": {"labels": labels, "annotations": {deployments.REVISION: str(number)}},
+                "spec": {"template": {"metadata": {"labels": dict(labels)}, "spec": {"n": number}}},
+            },
+        )
+    # Of another Deployment, with a higher number.
+    here.space.make(
+        "ReplicaSet",
+        "other",
+        {"metadata": {"labels": {"app": "other"}, "annotations": {deployments.REVISION: "7"}}, "spec": {}},
+    )
+    steps = []
+    here.space.replace = lambda kind, name, path, value: steps.append((kind, name, path, value))  # type: ignore[method-assign]
+    deployments.undo(here)
+    deployments.undo(here, 1)
+    place = ("Deployment", "web", "/spec/template")
+    assert steps == [(*place, {"metadata": {"labels": {"app": "web"}}, "spec": {"n": n}}) for n in (2, 1)]
+
+
+def test_autoscaling_is_skipped_without_metrics(api: Any) -> None:
+    with pytest.raises(suite.Skipped, match="no metrics API"):
+        deployments.metrics(scene(api))
+
+
+def test_an_api_of_metrics_that_does_not_answer_is_waited_for_and_then_an_error(api: Any) -> None:
+    here = scene(api)
+    original = api.request
+
+    def request(method: str, path: str, *arguments: Any) -> Any:
+        if path == deployments.METRICS:
+            raise api.refuse(method, path, 503)
+        return original(method, path, *arguments)
+
+    api.request = request
+    with pytest.raises(Unmet, match="found no metrics of any node"):
+        deployments.metrics(here)
+
+
+def test_the_end_of_a_job(api: Any) -> None:
+    here = scene(api)
+    here.space.make("Job", "job", {"spec": {}})
+    job = api.objects["/apis/batch/v1/namespaces/ours/jobs/job"]
+    job["status"] = {"active": 1, "conditions": [{"type": "Complete", "status": "False"}]}
+    with pytest.raises(Unmet, match="found active 1, succeeded 0, failed 0; no end, expected Job job Complete"):
+        jobs.ended(here, "job", "Complete")
+    job["status"] = {
+        "failed": 2,
+        "conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}],
+    }
+    ended = jobs.ended(here, "job", "Failed")
+    assert (ended["reason"], ended["failed"]) == ("BackoffLimitExceeded", 2)
+
+
+def test_values_as_the_api_keeps_them() -> None:
+    assert configuration.encoded("ConfigMap", "first") == {"data": {"word": "first"}}
+    assert configuration.encoded("Secret", "first") == {"data": {"word": "Zmlyc3Q="}}
+
+
+TOLERATION = {"key": suite.KEY, "operator": "Exists"}
+
+
+@pytest.mark.parametrize(
+    ("toleration", "expected"),
+    [
+        ({"operator": "Exists"}, True),
+        (TOLERATION, True),
+        ({**TOLERATION, "effect": "NoExecute"}, True),
+        ({**TOLERATION, "effect": "NoSchedule"}, False),
+        ({"operator": "Exists", "effect": "NoSchedule"}, False),
+        ({"key": suite.KEY}, True),
+        ({"key": suite.KEY, "value": "x"}, False),
+        ({"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"}, False),
+    ],
+)
+def test_who_tolerates_our_taint(toleration: dict[str, str], expected: bool) -> None:
+    assert placement.tolerates({"spec": {"tolerations": [toleration]}}, "NoExecute") is expected
+
+
+def stranger(name: str, node: str, namespace: str = "shop", **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": {"nodeName": node, **spec}, "status": {}}
+
+
+def test_pods_of_others_are_not_evicted_unless_that_is_allowed(api: Any) -> None:
+    api.node("w1")
+    api.node("w2")
+    everywhere = {"tolerations": [{"operator": "Exists"}]}
+    found = [
+        stranger("proxy", "w1", **everywhere),
+        stranger("mine", "w1", namespace="ours"),
+        stranger("a", "w2"),
+        stranger("b", "w2"),
+    ]
+    api.objects["/api/v1/pods"] = {"items": found}
+    concerned = placement.strangers(found, "ours")
+    assert concerned == {"w2": ["shop/a", "shop/b"]}
+    node = placement.quietest(read_nodes(api), concerned)
+    assert node is not None
+    assert node.name == "w1"
+    found.append(stranger("c", "w1"))
+    with pytest.raises(suite.Skipped, match=r"would evict \(w1: shop/c\); smoke_evict: true allows that"):
+        placement.no_execute(scene(api))
+
+
+class Scheduler:
+    """Puts pods on nodes by selectors, matchFields, taints and requests; evicts; nothing more."""
+
+    def __init__(self, api: Any, *, deaf: bool = False) -> None:
+        self.api = api
+        #: Whether it overlooks taints and labels, as a broken one might.
+        self.deaf = deaf
+        api.hook = self.look
+
+    def nodes(self) -> dict[str, Any]:
+        return {path.rpartition("/")[2]: item for path, item in self.api.objects.items() if "/nodes/" in path}
+
+    def fits(self, pod: Any, name: str, node: Any) -> bool:
+        spec = pod["spec"]
+        terms = (
+            spec.get("affinity", {})
+            .get("nodeAffinity", {})
+            .get("requiredDuringSchedulingIgnoredDuringExecution", {})
+            .get("nodeSelectorTerms", [])
+        )
+        if any(field["values"] != [name] for term in terms for field in term.get("matchFields", [])):
+            return False
+        if self.deaf:
+            return True
+        labels = node["metadata"]["labels"]
+        if spec.get("nodeSelector", {}).items() - labels.items():
+            return False
+        requests = spec["containers"][0].get("resources", {}).get("requests", {})
+        return not requests and not any(
+            taint["effect"] == "NoSchedule" and not placement.tolerates(pod, "NoSchedule")
+            for taint in node["spec"].get("taints", [])
+        )
+
+    def look(self, path: str, pod: Any) -> None:
+        if not path.startswith(f"{PODS}/"):
+            return
+        nodes = self.nodes()
+        if "nodeName" not in pod["spec"]:
+            fitting = [name for name, node in nodes.items() if self.fits(pod, name, node)]
+            requests = pod["spec"]["containers"][0].get("resources", {}).get("requests", {})
+            told = (
+                f"0/{len(nodes)} nodes: selector, untolerated taint, {', '.join(f'Insufficient {r}' for r in requests)}"
+            )
+            condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": told}
+            if not fitting:
+                pod["status"] = {"phase": "Pending", "conditions": [condition]}
+                return
+            # A taint that is only a preference counts last.
+            pod["spec"]["nodeName"] = min(fitting, key=lambda name: bool(nodes[name]["spec"].get("taints")))
+            pod["status"] = {"phase": "Running"}
+        taints = nodes[pod["spec"]["nodeName"]]["spec"].get("taints", [])
+        if any(item["effect"] == "NoExecute" for item in taints) and not placement.tolerates(pod, "NoExecute"):
+            pod["metadata"]["deletionTimestamp"] = "now"
+
+
+CASES = {case.name: case for case in placement.CASES}
+
+
+@pytest.mark.parametrize(
+    ("case", "seen"),
+    [
+        ("node-selector", "Pending until w1 had the label, then there"),
+        ("taint-no-schedule", "on w1 only with a toleration; who was there stayed; without the taint the other came"),
+        ("taint-prefer-no-schedule", "w1: avoided by 2 of 2 pods; a pod that must be there came"),
+        ("taint-no-execute", "evicted from w1 without a toleration, and with one not"),
+        ("large-request", "Pending for insufficient cpu and memory"),
+    ],
+)
+def test_places(case: str, seen: str, api: Any) -> None:
+    api.node("w1")
+    api.node("w2")
+    api.objects["/api/v1/pods"] = {"items": []}
+    Scheduler(api)
+    assert CASES[case].run(scene(api, case)) == seen
+    for name in ("w1", "w2"):
+        node = api.objects[f"/api/v1/nodes/{name}"]
+        assert not node["spec"].get("taints")
+        assert not node["metadata"]["labels"]
+
+
+@pytest.mark.parametrize(
+    ("case", "found"),
+    [
+        ("node-selector", "found pod node-selector Running, expected Pending as unschedulable"),
+        ("taint-no-schedule", "found pod taint-no-schedule-refused Running, expected Pending as unschedulable"),
+        ("large-request", "found pod large-request-cpu Running, expected Pending as unschedulable"),
+    ],
+)
+def test_a_scheduler_that_overlooks_something_is_found_out(case: str, found: str, api: Any) -> None:
+    api.node("w1")
+    api.node("w2")
+    Scheduler(api, deaf=True)
+    with pytest.raises(Unmet, match=found):
+        CASES[case].run(scene(api, case))
+    assert not api.objects["/api/v1/nodes/w1"]["spec"].get("taints")
+
+
+def test_the_only_node_can_not_be_avoided(api: Any) -> None:
+    api.node("w1")
+    Scheduler(api)
+    case = "taint-prefer-no-schedule"
+    assert "no other node to go to" in CASES[case].run(scene(api, case))
+
+
+def test_a_container_that_was_killed_for_something_else_is_no_limit(api: Any) -> None:
+    here = scene(api, "memory-limit")
+
+    def died(path: str, pod: Any) -> None:
+        ended = {"reason": "Error", "exitCode": 2}
+        status = {"restartCount": 1, "state": {"running": {}}, "lastState": {"terminated": ended}}
+        pod["status"] = {"phase": "Running", "containerStatuses": [status]}
+
+    api.hook = died
+    with pytest.raises(Unmet, match="found an end as Error with exit status 2, expected OOMKilled"):
+        containers.memory_limit(here)
