@@ -138,7 +138,8 @@ class _Registry:
         _unknown(where, settings, REGISTRY_OPTIONS)
         server = settings.get("server") or f"https://{self.name}"
         shared = {key: settings[key] for key in ("ca", "skip_verify") if key in settings}
-        # containerd asks the hosts in the order of the file, and the server last.
+        # containerd asks the hosts in the order of the file. The server is one of them too, the last: containerd 1.7
+        # speaks TLS to a server that is none, whatever its URL says.
         mirrors: dict[str, dict[str, Any]] = {}
         for mirror in settings.get("mirrors", []):
             # What the registry's own user is called is not a mirror's business.
@@ -147,7 +148,8 @@ class _Registry:
             if not own.get("url"):
                 raise AnsibleFilterError(f"{where}.mirrors: found no url, expected one in each")
             mirrors[str(own["url"])] = self.access(str(own["url"]), own)
-        tables = [to_toml({"server": server, **self.access(server, settings)})]
+        mirrors[server] = self.access(server, settings)
+        tables = [to_toml({"server": server})]
         tables += [to_toml({"host": {url: table}}) for url, table in mirrors.items()]
         hosts_file: dict[str, Any] = {"path": f"{CERTS_D}/{self.name}/hosts.toml", "content": "\n".join(tables)}
         if self.sensitive:

@@ -121,13 +121,18 @@ def test_registries() -> None:
         }
     )
     assert found == {
-        "10.90.0.2:5000": {"server": "http://10.90.0.2:5000", **PULL, "skip_verify": True},
+        "10.90.0.2:5000": {
+            "server": "http://10.90.0.2:5000",
+            "host": {"http://10.90.0.2:5000": {**PULL, "skip_verify": True}},
+        },
         "docker.io": {
             "server": "https://registry-1.docker.io",
-            **PULL,
-            "host": {"https://mirror.example.com": PULL},
+            "host": {"https://mirror.example.com": PULL, "https://registry-1.docker.io": PULL},
         },
-        "registry.example.com": {"server": "https://registry.example.com", **PULL, "ca": "/etc/ssl/own.pem"},
+        "registry.example.com": {
+            "server": "https://registry.example.com",
+            "host": {"https://registry.example.com": {**PULL, "ca": "/etc/ssl/own.pem"}},
+        },
     }
 
 
@@ -137,7 +142,7 @@ def test_a_certificate_given_as_text_becomes_a_file() -> None:
     assert found[f"{folder}/r.example.com_5000.crt"] == {"content": f"{CA}\n"}
     assert found[f"{folder}/m.example.com_8443.crt"] == {"content": f"{CA}\n"}
     parsed = tomllib.loads(found[f"{folder}/hosts.toml"]["content"])
-    assert parsed["ca"] == f"{folder}/r.example.com_5000.crt"
+    assert parsed["host"]["https://r.example.com:5000"]["ca"] == f"{folder}/r.example.com_5000.crt"
     assert parsed["host"]["https://m.example.com:8443"]["ca"] == f"{folder}/m.example.com_8443.crt"
 
 
@@ -151,7 +156,8 @@ def test_credentials_are_for_one_host_and_hidden() -> None:
         "open.example.com": {"ca": "/etc/ssl/own.pem"},
     }
     found = hosts(registries)["r.example.com"]
-    assert base64.b64decode(found["header"]["Authorization"].removeprefix("Basic ")) == b"robot$a:secret"
+    header = found["host"]["https://r.example.com"]["header"]
+    assert base64.b64decode(header["Authorization"].removeprefix("Basic ")) == b"robot$a:secret"
     assert found["host"]["https://plain.example.com"] == PULL
     header = found["host"]["https://m.example.com"]["header"]
     assert base64.b64decode(header["Authorization"].removeprefix("Basic ")).decode() == "m:s:é"
@@ -165,11 +171,16 @@ def test_the_mirror_of_a_site_is_asked_first_for_everything() -> None:
     site = {"mirror_host": "10.0.0.5:8443", "mirror_ca": CA}
     found = files(registries, site)
     docker = tomllib.loads(found[f"{CERTS_D}/docker.io/hosts.toml"]["content"])
-    assert list(docker["host"]) == ["https://10.0.0.5:8443", "https://other.example.com"]
+    assert list(docker["host"]) == [
+        "https://10.0.0.5:8443",
+        "https://other.example.com",
+        "https://registry-1.docker.io",
+    ]
     assert docker["host"]["https://10.0.0.5:8443"] == {**PULL, "ca": f"{CERTS_D}/docker.io/10.0.0.5_8443.crt"}
     default = tomllib.loads(found[f"{CERTS_D}/_default/hosts.toml"]["content"])
     # As the server, so that nobody waits for registries that can't be reached.
-    assert default == {"server": "https://10.0.0.5:8443", **PULL, "ca": f"{CERTS_D}/_default/10.0.0.5_8443.crt"}
+    access = {**PULL, "ca": f"{CERTS_D}/_default/10.0.0.5_8443.crt"}
+    assert default == {"server": "https://10.0.0.5:8443", "host": {"https://10.0.0.5:8443": access}}
     assert found[f"{CERTS_D}/_default/10.0.0.5_8443.crt"]["content"] == f"{CA}\n"
 
 
@@ -184,7 +195,7 @@ def test_mirrors_are_asked_in_the_order_of_the_user() -> None:
     """containerd asks the hosts in the order of the file."""
     mirrors = ["https://z.example.com", "https://a.example.com"]
     item = files({"docker.io": {"mirrors": mirrors}})[f"{CERTS_D}/docker.io/hosts.toml"]
-    assert re.findall(r'^\[host\."(.*)"\]$', item["content"], re.MULTILINE) == mirrors
+    assert re.findall(r'^\[host\."(.*)"\]$', item["content"], re.MULTILINE) == [*mirrors, "https://docker.io"]
 
 
 @pytest.mark.parametrize(
