@@ -20,13 +20,8 @@ options:
     description: The shared settings of role C(cluster).
     type: dict
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: The action changes nothing.
-  diff_mode:
-    support: none
-    description: The action changes nothing.
+extends_documentation_fragment:
+  - kubestead.cluster.attributes.read_only
 """
 
 EXAMPLES = r"""

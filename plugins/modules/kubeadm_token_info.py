@@ -14,13 +14,8 @@ description:
   - Lists the bootstrap tokens by their public ids. Runs on a control plane.
 author:
   - kubestead contributors (@kubestead)
-attributes:
-  check_mode:
-    support: full
-    description: The module changes nothing.
-  diff_mode:
-    support: none
-    description: The module changes nothing.
+extends_documentation_fragment:
+  - kubestead.cluster.attributes.read_only
 seealso:
   - module: kubestead.cluster.kubeadm_token
 """

@@ -31,13 +31,8 @@ options:
     description: Filled by the action, for files whose contents are secret.
     type: dict
     default: {}
-attributes:
-  check_mode:
-    support: full
-    description: It never changes anything.
-  diff_mode:
-    support: none
-    description: It never changes anything.
+extends_documentation_fragment:
+  - kubestead.cluster.attributes.read_only
 """
 
 EXAMPLES = r"""

@@ -42,13 +42,8 @@ options:
     description: Port of the local kube-apiserver.
     type: int
     default: 6443
-attributes:
-  check_mode:
-    support: full
-    description: The module changes nothing.
-  diff_mode:
-    support: none
-    description: The module changes nothing.
+extends_documentation_fragment:
+  - kubestead.cluster.attributes.read_only
 seealso:
   - module: kubestead.cluster.cluster_info
 """

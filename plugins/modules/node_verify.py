@@ -37,13 +37,8 @@ options:
     description: Seconds to wait for both.
     type: int
     default: 180
-attributes:
-  check_mode:
-    support: full
-    description: The module changes nothing.
-  diff_mode:
-    support: none
-    description: The module changes nothing.
+extends_documentation_fragment:
+  - kubestead.cluster.attributes.read_only
 """
 
 EXAMPLES = r"""

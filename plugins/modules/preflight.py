@@ -80,13 +80,8 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  check_mode:
-    support: full
-    description: The action changes nothing.
-  diff_mode:
-    support: none
-    description: The action changes nothing.
+extends_documentation_fragment:
+  - kubestead.cluster.attributes.read_only
 seealso:
   - module: kubestead.cluster.node_state
   - module: kubestead.cluster.node_probe

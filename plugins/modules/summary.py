@@ -41,13 +41,8 @@ options:
     description: The operator's kubeconfig on the controller.
     type: path
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: The action changes nothing.
-  diff_mode:
-    support: none
-    description: The action changes nothing.
+extends_documentation_fragment:
+  - kubestead.cluster.attributes.read_only
 """
 
 EXAMPLES = r"""
