@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,8 +25,6 @@ ROOT = Path(__file__).parent
 BUILD = ROOT / "build"
 COLLECTION = "ansible_collections/kubestead/cluster"
 PLUGINS = "ansible_collections.kubestead.cluster.plugins"
-# ansible-test only works below a real directory of this name.
-SANITY_TREE = BUILD / "sanity" / COLLECTION
 # Stands in for the get-pip.py that ansible-test would download for its own virtual environments:
 # Python brings the same pip, and no other site than the package index has to be reached.
 GET_PIP = """\
@@ -97,17 +96,20 @@ def unit(session: nox.Session) -> None:
 @nox.session
 def sanity(session: nox.Session) -> None:
     """ansible-test sanity without any ignore file, on a copy of what git knows."""
-    shutil.rmtree(SANITY_TREE, ignore_errors=True)
-    for name in tracked():
-        target = SANITY_TREE / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target, follow_symlinks=False)
     provide_get_pip()
     env = {"ANSIBLE_COLLECTIONS_PATH": "", "PYTHONPATH": "", "PATH": search_path()}
-    with session.chdir(SANITY_TREE):
-        # As a part of this checkout the copy would be ignored, and every test skipped.
-        session.run("git", "init", "--quiet")
-        session.run("ansible-test", "sanity", "--venv", "--color", "no", *session.posargs, env=env)
+    # A folder of its own: another run may be under way in this checkout.
+    with tempfile.TemporaryDirectory(prefix="kubestead-sanity-") as folder:
+        # ansible-test only works below a real directory of this name.
+        tree = Path(folder, COLLECTION)
+        for name in tracked():
+            target = tree / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target, follow_symlinks=False)
+        with session.chdir(tree):
+            # Without one of its own it would look for a repository further up.
+            session.run("git", "init", "--quiet")
+            session.run("ansible-test", "sanity", "--venv", "--color", "no", *session.posargs, env=env)
 
 
 def search_path() -> str:
