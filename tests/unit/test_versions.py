@@ -13,7 +13,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from tests.lab.versions import COMPONENTS, RELEASES
+from ansible_collections.kubestead.cluster.tests.lab.versions import COMPONENTS, RELEASES
 
 VERSIONS = yaml.safe_load((Path(__file__).parents[2] / "roles/cluster/vars/main/versions.yml").read_text())
 
