@@ -186,6 +186,9 @@ LOOKED_AT = (
     "etc/keepalived",
     "opt/cni/bin",
 )
+# Docker refuses to remove a container that kubelet, gone by then, has begun to remove: a little later it is removed.
+UNDER_WAY = "is already in progress"
+PAUSES = (2, 5, 10)
 # kubeadm only warns, and goes on, where it could not do what it has to.
 WARNINGS = re.compile(r"\[reset\] ((?:Failed to|WARNING: Failed|Unable to fetch the kubeadm-config).*)")
 
@@ -417,6 +420,11 @@ class Machine:
         check_cluster(state.member, self.params["ca_cert_hashes"])
         return state
 
+    def warnings(self, command: list[str]) -> list[str]:
+        """Run kubeadm and return what it could not do."""
+        answer = self.run(command)
+        return warnings_of(answer.stdout + answer.stderr)
+
     def kubeadm_reset(self, member: _membership.Member) -> None:
         """Let kubeadm undo what it did; what it could only warn about is an error."""
         skip = ["remove-etcd-member"] if self.params["whole_cluster"] else []
@@ -429,8 +437,12 @@ class Machine:
             "skipPhases": skip,
         }
         with kubeadm.configuration([document], "reset.yaml") as path:
-            answer = self.run(["kubeadm", "reset", "--config", path])
-        found = warnings_of(answer.stdout + answer.stderr)
+            found = self.warnings(["kubeadm", "reset", "--config", path])
+            for pause in PAUSES:
+                if not any(UNDER_WAY in text for text in found):
+                    break
+                time.sleep(pause)
+                found = self.warnings(["kubeadm", "reset", "--config", path])
         if self.params["whole_cluster"]:
             # The cluster's configuration is only needed to find the etcd that others have as a member.
             found = [text for text in found if not text.startswith("Unable to fetch the kubeadm-config")]

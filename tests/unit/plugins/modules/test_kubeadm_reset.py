@@ -276,3 +276,26 @@ def test_kubeadms_warnings_fail_the_reset(whole: bool, tmp_path: Path, monkeypat
         with pytest.raises(_membership.Refused, match="etcdctl member remove"):
             machine.kubeadm_reset(control_plane)
     assert ("remove-etcd-member" in documents[0]) is whole
+
+
+@pytest.mark.parametrize(("busy", "slept"), [(1, [2]), (4, [2, 5, 10])])
+def test_what_docker_is_removing_is_waited_for(
+    busy: int, slept: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warning = "[reset] Failed to remove containers: removal of container 1 is already in progress\n"
+    answers = [warning] * busy + [""]
+    pauses: list[float] = []
+    monkeypatch.setattr(kubeadm_reset.kubeadm, "RUN", tmp_path)
+    monkeypatch.setattr(kubeadm_reset.time, "sleep", pauses.append)
+    module = SimpleNamespace(
+        params={"whole_cluster": True, "cri_socket": "unix:///s"},
+        run_command=lambda command, **options: (0, "", answers.pop(0)),
+        get_bin_path=lambda name: f"/usr/bin/{name}",
+    )
+    machine = kubeadm_reset.Machine(module)
+    if busy == 1:
+        machine.kubeadm_reset(member())
+    else:
+        with pytest.raises(_membership.Refused, match="is already in progress; then run again"):
+            machine.kubeadm_reset(member())
+    assert pauses == slept
