@@ -28,6 +28,7 @@ from ansible_collections.kubestead.cluster.plugins.module_utils._kube import (
 )
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import manifests, users
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import user_credentials as credentials
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.stored import PLACE, Meanwhile, Stored
 
 SPEC: dict[str, Any] = {
     "kubeconfig": {"type": "path", "required": True},
@@ -62,7 +63,6 @@ RBAC_PATH = f"/apis/{users.RBAC}/v1"
 # https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers
 SIGNER = "kubernetes.io/kube-apiserver-client"
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-CONFIG_MAPS = "/api/v1/namespaces/kube-system/configmaps"
 RECORD_NAME = "kubestead-users"
 # The authorities whose certificates are let in as users, published for extension API servers.
 SIGNERS = "extension-apiserver-authentication"
@@ -78,6 +78,7 @@ class NotSigned(Exception):
 ERRORS = (
     ApiError,
     KubeconfigError,
+    Meanwhile,
     NotSigned,
     OSError,
     Unreachable,
@@ -90,41 +91,6 @@ ERRORS = (
 def now() -> datetime:
     """Return the time, to the second."""
     return datetime.now(UTC).replace(microsecond=0)
-
-
-class Store:
-    """The record in its ConfigMap, changed only if nobody else has changed it meanwhile."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._path = f"{CONFIG_MAPS}/{RECORD_NAME}"
-        self._object = api.get(self._path)
-
-    def read(self) -> users.Record | None:
-        """Return the record, None if there is none."""
-        if self._object is None:
-            return None
-        return users.read_record((self._object.get("data") or {}).get(users.RECORD_KEY, "{}"))
-
-    def write(self, record: users.Record) -> None:
-        """Replace the record; one of nobody is removed."""
-        data = {users.RECORD_KEY: users.write_record(record)}
-        try:
-            if self._object is None:
-                metadata = {"name": RECORD_NAME}
-                document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-                self._object = self._api.request("POST", CONFIG_MAPS, document)
-            elif record:
-                self._object = self._api.request("PUT", self._path, {**self._object, "data": data})
-            else:
-                self._api.request("DELETE", self._path)
-                self._object = None
-        except ApiError as error:
-            if error.status != 409:
-                raise
-            raise users.Refused(
-                [f"ConfigMap kube-system/{RECORD_NAME}: found that somebody else changed it meanwhile; run again"]
-            ) from None
 
 
 def read_cluster(api: Api, part: manifests.Part) -> users.Cluster:
@@ -150,7 +116,7 @@ def read_place(api: Api, kubeconfig: str, name: str) -> credentials.Place:
     """Return what the users' kubeconfigs say of the cluster."""
     with open(kubeconfig, encoding="utf-8") as handle:
         access = read_access(kubeconfig, handle.read())
-    signers = api.request("GET", f"{CONFIG_MAPS}/{SIGNERS}")["data"]["client-ca-file"]
+    signers = api.request("GET", f"{PLACE}/configmaps/{SIGNERS}")["data"]["client-ca-file"]
     return credentials.Place(name, access.server, access.ca, access.server_name, signers)
 
 
@@ -203,10 +169,10 @@ class Desk:
         self._directory = directory
         self.part = manifests.Part(self._api, users.PART)
         self.part.read()
-        self._store = Store(self._api)
+        self._stored = Stored(self._api, "ConfigMap", RECORD_NAME, users.RECORD_KEY)
         self._place = read_place(self._api, kubeconfig, cluster_name)
         self.cluster = read_cluster(self._api, self.part)
-        self.recorded = self._store.read()
+        self.recorded = None if self._stored.text is None else users.read_record(self._stored.text)
         self.files = {
             name: credentials.read(credentials.path_of(directory, name), self._place)
             for name in credentials.names_in(directory)
@@ -227,7 +193,7 @@ class Desk:
             # Remembered before anybody can have it: what is in no record can't be told of later.
             remembered = record.get(account.name, users.Remembered())
             record[account.name] = users.with_certificate(remembered, account.lifetime, issued)
-            self._store.write(record)
+            self._remember(record)
             self._write(account.name, credentials.Pair(pem, credentials.key_pem(key)))
             self.files[account.name] = users.Kubeconfig(issued, current=True)
             if issued.not_after + TOLERANCE < now() + timedelta(seconds=account.lifetime):
@@ -237,8 +203,11 @@ class Desk:
                     "--cluster-signing-duration)"
                 )
         if plan.record_changes and not plan.issue:
-            self._store.write(record)
+            self._remember(record)
         return record, told
+
+    def _remember(self, record: users.Record) -> None:
+        self._stored.write(users.write_record(record) if record else None)
 
     def _write(self, name: str, pair: credentials.Pair) -> None:
         path = credentials.path_of(self._directory, name)
