@@ -61,7 +61,12 @@ class ActionModule(ActionBase):
         part.read()
         changes = part.plan(wanted)
         # Objects may be as they should and yet not be remembered as the part's.
-        changed = bool(changes) or part.differs(list(wanted))
+        changed = bool(changes) or part.differs(part.remembered(wanted))
+        for kind, others in part.kept.items():
+            self._display.warning(
+                f"{arguments['part']}: {kind} stays, for these objects are not the part's: {', '.join(others)}; remove "
+                "them and run this again"
+            )
         if not self._task.check_mode:
             part.apply(wanted, changes, arguments["timeout"])
             if arguments["wait"]:

@@ -141,6 +141,8 @@ class Api:
             self._headers["Authorization"] = f"Bearer {access.token}"
         options: dict[str, Any] = {
             "ssl_context": _tls(access),
+            # Each is made when it is needed; the smoke tests ask from several threads.
+            "maxsize": 16,
             "timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             # What was sent may have been done: only what is safe to repeat is sent again.
             "retries": urllib3.Retry(

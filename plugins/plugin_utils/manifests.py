@@ -57,6 +57,7 @@ FIRST = (
 WORKLOADS = ("Deployment", "DaemonSet", "StatefulSet")
 # What the API adds or counts by itself.
 OWN_FIELDS = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
+KIND_OF_KINDS = "CustomResourceDefinition"
 POLL_SECONDS = 0.5
 # Refusals that end once the part's own pods run and its kinds are served by every API server.
 PASSING = ("failed calling webhook", "conversion webhook", "could not find the requested resource")
@@ -225,6 +226,8 @@ class Part:
         self._name = name
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
         self.recorded: dict[str, list[Identity]] = {}
+        #: Kinds that should go and stay, because others have objects of them.
+        self.kept: dict[Identity, list[str]] = {}
 
     def read(self) -> None:
         """Read what all parts consist of."""
@@ -296,9 +299,32 @@ class Part:
         """Return all that has to change: first what is applied, then what goes, last come first gone."""
         changes = [self.difference(identity, definition) for identity, definition in wanted.items()]
         gone = [identity for identity in reversed(self.recorded.get(self._name, [])) if identity not in wanted]
-        lives = ((identity, self.live(identity)) for identity in gone)
-        removals = [Change(identity, None, text_of(shown(live)), "") for identity, live in lives if live]
+        lives = {identity: live for identity in gone if (live := self.live(identity))}
+        used = {identity: self.others(live, gone) for identity, live in lives.items() if identity.kind == KIND_OF_KINDS}
+        self.kept = {identity: others for identity, others in used.items() if others}
+        removals = [
+            Change(item, None, text_of(shown(live)), "") for item, live in lives.items() if item not in self.kept
+        ]
         return [change for change in changes if change] + removals
+
+    def others(self, kind: Mapping[str, Any], gone: Sequence[Identity]) -> list[str]:
+        """Return the objects of a kind that are not the part's own: they would go with it."""
+        spec = kind["spec"]
+        version = next(item["name"] for item in spec["versions"] if item["storage"])
+        items = self._api.request("GET", f"/apis/{spec['group']}/{version}/{spec['names']['plural']}")["items"]
+        own = {(item.kind, item.namespace, item.name) for item in gone}
+        namespaces = {item.name for item in gone if item.kind == "Namespace"}
+        found = [item["metadata"] for item in items if not item["metadata"].get("ownerReferences")]
+        return [
+            f"{item.get('namespace', '')}/{item['name']}".lstrip("/")
+            for item in found
+            if (spec["names"]["kind"], item.get("namespace", ""), item["name"]) not in own
+            and item.get("namespace") not in namespaces
+        ]
+
+    def remembered(self, wanted: Iterable[Identity]) -> list[Identity]:
+        """Return what the record should list: what is wanted, and what still has to go."""
+        return [*wanted, *self.kept]
 
     def differs(self, identities: Sequence[Identity]) -> bool:
         """Tell whether the record says otherwise."""
@@ -337,7 +363,7 @@ class Part:
             # One after the other: whoever has to clean up after an object is still there.
             self._delete(identity)
             self._wait(identity, self._still_there, deadline, timeout)
-        self.record(list(wanted))
+        self.record(self.remembered(wanted))
 
     def _patch_in_time(self, identity: Identity, definition: Mapping[str, Any], deadline: float) -> None:
         """Apply an object; a new kind is served, and a webhook of the part's own answers, only after a while."""

@@ -142,6 +142,11 @@ class Cluster:
             # Parts of objects are listed, too.
             subresources = [{**row, "name": f"{row['name']}/status"} for row in rows]
             return {"kind": "APIResourceList", "resources": subresources + rows}
+        base, _slash, plural = path.rpartition("/")
+        if plural in (name for name, _own in self.kinds.get(base, {}).values()):
+            parts = [item.split("/") for item in self.objects]
+            own = [item for item, names in zip(self.objects, parts, strict=True) if names[-2] == plural]
+            return {"items": [self.objects[item] for item in own if item.startswith(f"{base}/")]}
         if path not in self.objects:
             raise self.refusal(404, "NotFound", f"{path} not found", method, path)
         return self.objects[path]

@@ -42,7 +42,7 @@ KIND = item(
         "group": "example.com",
         "names": {"kind": "Pool", "plural": "pools"},
         "scope": "Namespaced",
-        "versions": [{"name": "v1"}],
+        "versions": [{"name": "v1beta1", "storage": False}, {"name": "v1", "storage": True}],
     },
 )
 POOL = item("Pool", "first", version="example.com/v1", spec={"addresses": ["192.0.2.1"]})
@@ -403,6 +403,28 @@ class TestRemoving:
         assert run(cluster, NAMESPACE) == ["-ConfigMap demo/settings"]
         assert f"{DEMO}/configmaps/mine" in cluster.objects
         assert recorded(cluster) == {"demo": ["Namespace demo"], "other": ["Namespace other"]}
+
+    def test_a_kind_of_which_others_have_objects_stays(self, cluster: Any) -> None:
+        run(cluster, NAMESPACE, KIND, POOL)
+        mine = item("Pool", "mine", "users", "example.com/v1")
+        cluster("/apis/example.com/v1/namespaces/users/pools", "mine", mine)
+        # Made by the part's own programs, in its namespace or for an object of its own.
+        cluster("/apis/example.com/v1/namespaces/demo/pools", "state", item("Pool", "state"))
+        owner = {"ownerReferences": [{"kind": "Pool", "name": "first"}]}
+        cluster("/apis/example.com/v1/namespaces/users/pools", "owned", item("Pool", "owned", "users", metadata=owner))
+        part = Part(cluster, "demo")
+        part.read()
+        changes = part.plan({})
+        assert names(change.identity for change in changes) == ["Pool demo/first", "Namespace demo"]
+        assert {str(kind): others for kind, others in part.kept.items()} == {
+            "CustomResourceDefinition pools.example.com": ["users/mine"]
+        }
+        part.apply({}, changes, 60)
+        assert recorded(cluster) == {"demo": ["CustomResourceDefinition pools.example.com"]}
+        assert run(cluster) == []
+        del cluster.objects["/apis/example.com/v1/namespaces/users/pools/mine"]
+        assert run(cluster) == ["-CustomResourceDefinition pools.example.com"]
+        assert recorded(cluster) == {}
 
     def test_what_is_gone_already(self, cluster: Any) -> None:
         run(cluster, NAMESPACE, SETTINGS, KIND, POOL)
