@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import configparser
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.kubestead.cluster.plugins.filter import package_sources
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import sources
 
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 DEBIAN = {"id": "debian", "family": "debian", "codename": "trixie", "version_id": "13"}
 ROCKY = {"id": "rocky", "family": "redhat", "codename": "", "version_id": "9.6"}
 FINGERPRINT = ["DE15B14486CD377B9E876E1A234654DA9A296436"]
@@ -205,3 +209,29 @@ def test_image_repository(values: dict[str, str], expected: str) -> None:
 @pytest.mark.parametrize(("version", "expected"), [("1.36.3", "1.36"), ("1.36", "1.36"), (1.36, "1.36"), ("", "")])
 def test_minor_version(version: Any, expected: str) -> None:
     assert sources.minor_version(version) == expected
+
+
+VERSIONS = Path(__file__).parents[4] / "roles/cluster/vars/main/versions.yml"
+TAGS = yaml.safe_load(VERSIONS.read_text())["__cluster_kubeadm_tags"]
+
+
+@pytest.mark.parametrize("version", ["1.36.3", "1.37.2"])
+def test_the_images_that_kubeadm_lists(version: str) -> None:
+    listed = json.loads((FIXTURES / f"kubeadm/{version}_images.json").read_text())["images"]
+    assert sources.kubeadm_images(version, "registry.k8s.io", {}, TAGS) == listed
+
+
+def test_the_images_of_another_registry() -> None:
+    found = sources.kubeadm_images("1.36.3", "registry.aliyuncs.com/google_containers", {}, TAGS)
+    # Mirrors have all in one folder, and CoreDNS without its own.
+    assert "registry.aliyuncs.com/google_containers/coredns:v1.14.2" in found
+    own = {
+        "dns": {"imageRepository": "r.example.com/dns", "imageTag": "v9"},
+        "etcd": {"local": {"imageRepository": "r.example.com/db", "imageTag": "4"}},
+    }
+    found = sources.kubeadm_images("1.36.3", "registry.k8s.io", own, TAGS)
+    assert {"r.example.com/dns/coredns:v9", "r.example.com/db/etcd:4"} < set(found)
+
+
+def test_every_supported_version_has_its_images() -> None:
+    assert set(TAGS) == set(yaml.safe_load(VERSIONS.read_text())["__cluster_supported_minors"])

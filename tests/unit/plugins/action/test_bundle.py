@@ -1,0 +1,203 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A bundle is planned whole, fetched as far as it lacks something, and left alone when nothing has changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+from ansible_collections.kubestead.cluster.plugins.action import bundle as action
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle, bundle_packages
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle import Item
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle_images import Image, Manifest, Reference
+
+TAGS = {"1.36": {"etcd": "3.6.8-0", "coredns": "v1.14.2", "pause": "3.10.2"}}
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class World:
+    """What packages and images there are, and what was fetched of them."""
+
+    def __init__(self) -> None:
+        self.version = "1"
+        self.asked: list[str] = []
+        self.fetched: list[str] = []
+        self.images: list[str] = []
+        world = self
+
+        class Apt:
+            """Has each package, and a library that it needs."""
+
+            def __init__(self, _root: Path, system: Any, _settings: Any, docker: bool) -> None:
+                self.system = system
+                self.docker = docker
+
+            def plan(self, packages: Sequence[str]) -> list[Item]:
+                world.asked = [*packages, "docker" if self.docker else "own"]
+                names = [name.partition("=")[0] for name in packages]
+                return [self.item(name) for name in [*names, "lib"]]
+
+            def item(self, name: str) -> Item:
+                path = f"{self.system.folder}/{name}_{world.version}_all.deb"
+                return Item(path, sha256(f"{name} {world.version}".encode()), 3, "http://deb", name, world.version)
+
+            def fetch(self, items: Sequence[Item], folder: Path) -> None:
+                for item in items:
+                    world.fetched.append(item.path)
+                    bundle.write(folder / item.path, f"{item.name} {item.version}".encode())
+
+        self.apt = Apt
+
+    def plan(self, names: Sequence[str], _registries: Any, architectures: Sequence[str], _scratch: Path) -> list[Image]:
+        self.images = [*names]
+        data = " ".join(architectures).encode()
+        found = []
+        for name in names:
+            part = Item(f"images/blobs/{sha256(name.encode())}", sha256(name.encode()), 3, name, name, "")
+            skopeo = MagicMock()
+            skopeo.copy = lambda reference, folder: (folder / sha256(reference.text.encode())).write_text(
+                reference.text
+            )
+            reference = Reference.of(name)
+            documents = {f"images/manifests/{sha256(data)}.oci-manifest": data}
+            found.append(Image(reference, f"sha256:{sha256(data)}", documents, [Manifest(reference, skopeo, [part])]))
+        return found
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World()
+    monkeypatch.setattr(action, "Apt", made.apt)
+    monkeypatch.setattr(action.bundle_images, "plan", made.plan)
+    monkeypatch.setattr(bundle_packages, "run", lambda command: f"Package: {Path(command[2]).name}\n")
+    return made
+
+
+def collect(folder: Path, check: bool = False, **more: Any) -> dict[str, Any]:
+    loader = DataLoader()
+    args = {
+        "directory": str(folder),
+        "version": "1.36.3",
+        "systems": ["debian-13-amd64"],
+        "packages": {"debian": ["kubelet=1.36.3-*"]},
+        "settings": {"mirror": "official"},
+        "image_repository": "registry.k8s.io",
+        "kubeadm_tags": TAGS,
+        **more,
+    }
+    plugin = action.ActionModule(
+        task=MagicMock(args=args, async_val=0, check_mode=check, diff=True),
+        connection=MagicMock(),
+        play_context=MagicMock(),
+        loader=loader,
+        templar=Templar(loader=loader),
+        shared_loader_obj=None,
+    )
+    result: dict[str, Any] = plugin.run(task_vars={})
+    return result
+
+
+def test_collected_once(world: World, tmp_path: Path) -> None:
+    planned = collect(tmp_path / "b", check=True)
+    assert planned["changed"]
+    assert not (tmp_path / "b").exists()
+    done = collect(tmp_path / "b")
+    assert done["fetched"] == planned["fetched"]
+    assert world.asked == ["kubelet=1.36.3-*", "containerd", "own"]
+    assert "registry.k8s.io/coredns/coredns:v1.14.2" in world.images
+    sums, listing = bundle.verified(tmp_path / "b")
+    assert set(done["fetched"]) < set(sums)
+    assert listing["kubernetes"] == "1.36.3"
+    assert listing["systems"] == ["debian-13-amd64"]
+    assert {image["name"] for image in listing["images"]} == set(world.images)
+    assert {item["path"] for item in listing["files"]} == set(sums) - {"bundle.json"}
+    kubelet = next(item for item in listing["files"] if item["name"] == "kubelet")
+    assert (kubelet["version"], kubelet["source"], kubelet["size"]) == ("1", "http://deb", len(b"kubelet 1"))
+    world.fetched.clear()
+    for check in (True, False):
+        again = collect(tmp_path / "b", check=check)
+        assert (again["changed"], again["fetched"], again["removed"]) == (False, [], [])
+        assert again["diff"]["before"] == again["diff"]["after"]
+    assert world.fetched == []
+
+
+def test_another_version_replaces_the_first(world: World, tmp_path: Path) -> None:
+    collect(tmp_path / "b")
+    (tmp_path / "b/notes").write_text("of the user")
+    world.version = "2"
+    assert collect(tmp_path / "b", check=True)["changed"]
+    done = collect(tmp_path / "b")
+    assert "packages/debian-13/lib_1_all.deb" in done["removed"]
+    assert not (tmp_path / "b/packages/debian-13/lib_1_all.deb").exists()
+    assert (tmp_path / "b/notes").exists()
+    assert "kubelet_2_all.deb" in (tmp_path / "b/packages/debian-13/Packages").read_text()
+    bundle.verified(tmp_path / "b")
+
+
+def test_what_was_damaged_is_mended(world: World, tmp_path: Path) -> None:
+    collect(tmp_path / "b")
+    (tmp_path / "b/packages/debian-13/lib_1_all.deb").write_text("x")
+    (tmp_path / "b/packages/debian-13/Packages").unlink()
+    done = collect(tmp_path / "b")
+    assert done["fetched"] == ["packages/debian-13/lib_1_all.deb"]
+    bundle.verified(tmp_path / "b")
+    (tmp_path / "b/packages/debian-13/Packages").unlink()
+    assert collect(tmp_path / "b", check=True)["changed"]
+    assert not (tmp_path / "b/packages/debian-13/Packages").exists()
+    assert collect(tmp_path / "b")["changed"]
+    bundle.verified(tmp_path / "b")
+
+
+def test_architectures_share_a_repository(world: World, tmp_path: Path) -> None:
+    collect(tmp_path / "b", systems=["debian-12-amd64", "debian-12-arm64", "debian-12-amd64"])
+    # Debian 12's own containerd is too old.
+    assert world.asked[-2:] == ["containerd.io", "docker"]
+    packages = (tmp_path / "b/packages/debian-12/Packages").read_text()
+    assert packages.count("Filename: ./lib_1_all.deb\n") == 1
+    bundle.verified(tmp_path / "b")
+
+
+def test_files_of_the_user(world: World, tmp_path: Path) -> None:
+    chart = tmp_path / "chart.tgz"
+    chart.write_bytes(b"chart")
+    given = {"path": "charts/a.tgz", "url": chart.as_uri(), "sha256": sha256(b"chart"), "version": "1"}
+    collect(tmp_path / "b", files=[given])
+    assert (tmp_path / "b/files/charts/a.tgz").read_bytes() == b"chart"
+    listing = bundle.verified(tmp_path / "b")[1]
+    assert {"path": "files/charts/a.tgz", "source": chart.as_uri(), "size": 5}.items() <= next(
+        item for item in listing["files"] if item["name"] == "charts/a.tgz"
+    ).items()
+    for wrong, said in (
+        ({"sha256": "ab"}, "its SHA-256 is"),
+        ({"path": "../a"}, r"found path '\.\./a'"),
+        ({"url": (tmp_path / "no").as_uri(), "sha256": "cd"}, "can't be fetched"),
+    ):
+        with pytest.raises(AnsibleActionFail, match=said):
+            collect(tmp_path / "b", files=[{**given, **wrong}])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"systems": []}, "bundle_systems: found none"),
+        ({"systems": ["rocky-9-amd64"]}, "bundle_systems: found 'rocky-9-amd64'"),
+        ({"version": "1.30.1"}, "cluster_version: found '1.30.1', expected a version of 1.36"),
+    ],
+)
+def test_choices_that_can_not_be_collected(world: World, tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(AnsibleActionFail, match=said):
+        collect(tmp_path / "b", **wrong)
+    assert not (tmp_path / "b").exists()
