@@ -1170,7 +1170,7 @@ def check_cpu(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[F
                 host.name,
                 f"{host.state.get('cpus')} CPU",
                 f"at least {least} for a {what}",
-                "give the machine more CPUs",
+                f"give the machine more CPUs, or lower preflight_minimum.{host.role}_cpus",
             )
 
 
@@ -1184,7 +1184,7 @@ def check_memory(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterato
                 host.name,
                 f"{host.state.get('memory_mib')} MiB of memory",
                 f"at least {least} MiB for a {what}",
-                "give the machine more memory",
+                f"give the machine more memory, or lower preflight_minimum.{host.role}_memory_mib",
             )
 
 
