@@ -114,7 +114,7 @@ attributes:
     description: Tells whether kubeadm would run.
   diff_mode:
     support: full
-    description: Shows the configuration without its secrets.
+    description: Shows the configuration; tokens, keys, and passwords in URLs or under such a name are hidden.
 seealso:
   - module: kubestead.cluster.kubeadm_join
   - module: kubestead.cluster.kubeadm_token

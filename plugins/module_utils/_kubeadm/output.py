@@ -37,12 +37,16 @@ _NAMED_SECRET = re.compile(
     r"(--certificate-key[= ]\s*|\b(?:certificateKey|client-key-data|token-secret|tlsBootstrapToken)[\"']?:\s*[\"']?)"
     r"(?!<)[^\s\"',]+"
 )
+# An argument or environment variable of a document, as JSON has it.
+_NAMED_VALUE = re.compile(r'("name": "[^"]*(?:secret|passw)[^"]*",\s*"value": ")[^"]+', re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"(://[^/\s:@\"']*:)[^/\s@\"']+(?=@)")
 
 
 def redact(text: str) -> str:
-    """Hide bootstrap token secrets, certificate keys and private keys in text."""
+    """Hide bootstrap token secrets, certificate keys, private keys and passwords that are known as such in text."""
     text = _PRIVATE_KEY.sub(rf"\1{HIDDEN}\2", text)
-    text = _NAMED_SECRET.sub(rf"\1{HIDDEN}", text)
+    for named in (_NAMED_SECRET, _NAMED_VALUE, _URL_PASSWORD):
+        text = named.sub(rf"\1{HIDDEN}", text)
     text = _TOKEN.sub(rf"\1.{HIDDEN}", text)
     return _CERTIFICATE_KEY.sub(HIDDEN, text)
 

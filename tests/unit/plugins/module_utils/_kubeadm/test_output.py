@@ -66,6 +66,13 @@ class TestRedact:
             ("    client-key-data: LS0tLS1CRUdJTg==\n", "    client-key-data: <hidden>\n"),
             ("  token-secret: MDEyMzQ1Njc4OWFiY2RlZg==", "  token-secret: <hidden>"),
             ("tlsBootstrapToken: nonsense", "tlsBootstrapToken: <hidden>"),
+            ("proxy http://me:hunter2@proxy:3128/x", "proxy http://me:<hidden>@proxy:3128/x"),
+            ("http://proxy:3128/x a@b https://a@b", "http://proxy:3128/x a@b https://a@b"),
+            (
+                '"name": "oidc-client-secret",\n  "value": "x y"\n"name": "v",\n"value": "4"',
+                '"name": "oidc-client-secret",\n  "value": "<hidden>"\n"name": "v",\n"value": "4"',
+            ),
+            ('"name": "DB_PASSWORD", "value": "x"', '"name": "DB_PASSWORD", "value": "<hidden>"'),
         ],
     )
     def test_named_secrets_of_any_shape(self, text: str, hidden: str) -> None:
