@@ -43,6 +43,21 @@ def read(which: Lab) -> Any:
     return yaml.safe_load(inventory.render(which))
 
 
+def test_docker_is_told_of_the_mirror_and_given_a_runc_of_the_lab() -> None:
+    shared = inventory.variables(lab(runtime="docker"))
+    assert shared["cluster_container_runtime"] == "docker"
+    assert "containerd_configuration" not in shared
+    assert shared["docker_configuration"] == {
+        "default-runtime": "lab",
+        "runtimes": {"lab": {"path": "/usr/bin/lab-runc"}},
+        "insecure-registries": ["10.90.7.2:5000"],
+        "registry-mirrors": ["http://10.90.7.2:5000"],
+    }
+    official = inventory.variables(lab(runtime="docker", source="official"))
+    assert "insecure-registries" not in official["docker_configuration"]
+    assert "cluster_container_runtime" not in inventory.variables(lab())
+
+
 def test_groups_hold_the_nodes_by_role() -> None:
     text = read(lab())
     assert text["kube_control_plane"]["hosts"] == {
