@@ -29,6 +29,8 @@ SPEC = {
     "version": {"type": "str", "required": True},
     "systems": {"type": "list", "elements": "str", "required": True},
     "packages": {"type": "dict", "required": True},
+    "container_runtime": {"type": "str", "choices": ["containerd", "docker"], "default": "containerd"},
+    "docker_source": {"type": "str", "choices": ["auto", "distribution", "docker"], "default": "auto"},
     "containerd_source": {"type": "str", "choices": ["auto", "distribution", "docker"], "default": "auto"},
     "settings": {"type": "dict", "required": True},
     "registries": {"type": "dict", "default": {}, "no_log": True},
@@ -131,9 +133,14 @@ def wanted_images(arguments: dict[str, Any]) -> list[str]:
 
 def wanted_packages(arguments: dict[str, Any], system: System) -> tuple[list[str], bool]:
     """The packages for a system, and whether Docker's repository is needed for them."""
-    docker = containerd_from_docker(system.os, arguments["containerd_source"])
-    runtime = "containerd.io" if docker else "containerd"
-    return [*arguments["packages"][system.os["family"]], runtime], docker
+    packages = arguments["packages"][system.os["family"]]
+    if arguments["container_runtime"] == "containerd":
+        docker = containerd_from_docker(system.os, arguments["containerd_source"])
+        return [*packages, "containerd.io" if docker else "containerd"], docker
+    docker = arguments["docker_source"] == "docker"
+    engine = ["docker-ce", "docker-ce-cli", "containerd.io"] if docker else ["docker.io"]
+    # With a mirror of the site, cri-dockerd is a package too.
+    return [*packages, *engine, "cri-dockerd"], docker
 
 
 def lines(sums: Mapping[str, str]) -> str:
