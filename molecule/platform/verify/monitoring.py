@@ -1,0 +1,184 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks the Prometheus of a cluster, through the API: monitoring.py KUBECONFIG [ALERT [STATE]].
+
+Alone: every target is up, and every selector and every whole expression of all rules and dashboards finds data; of a
+comparison its left side, as an alert that does not fire finds nothing. With an alert: waits until it is in this state
+(firing, or inactive).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from ansible_collections.kubestead.cluster.plugins.module_utils._kube import Api, connect
+
+SECONDS = 420.0
+PAUSE = 5.0
+DASHBOARDS = Path(__file__).parents[3] / "roles/monitoring/files/dashboards"
+PROMETHEUS = "/api/v1/namespaces/monitoring/services/prometheus:http/proxy"
+COMPARISONS = {"==", "!=", "<", ">", "<=", ">="}
+# Of a dashboard's variables, all values; Grafana's own interval.
+VARIABLES = {"__rate_interval": "2m", "__interval": "1m", "__range": "1h"}
+ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
+Query = tuple[str, str]
+
+
+class Prometheus:
+    """The one in the cluster."""
+
+    def __init__(self, api: Api) -> None:
+        """Remember how the cluster is reached."""
+        self.api = api
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """Ask Prometheus' own API."""
+        answer = json.loads(self.api.text(f"{PROMETHEUS}/api/v1/{path}?{urlencode(parameters)}"))
+        if answer["status"] != "success":
+            raise ValueError(answer)
+        return answer["data"]
+
+    def finds(self, expression: str) -> bool:
+        """Whether a query has a result."""
+        return bool(self.get("query", query=expression)["result"])
+
+    def targets(self) -> list[dict[str, Any]]:
+        """All targets that are scraped."""
+        found: list[dict[str, Any]] = self.get("targets", state="active")["activeTargets"]
+        return found
+
+    def rules(self) -> list[dict[str, Any]]:
+        """All rules, as they are loaded."""
+        return [rule for group in self.get("rules")["groups"] for rule in group["rules"]]
+
+    def dashboards(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The dashboards that fit the cluster, as Grafana would get them."""
+        balanced = any(item["labels"]["job"] == "haproxy" for item in self.targets())
+        for path in sorted(DASHBOARDS.glob("*.json")):
+            if balanced or path.stem != "load-balancer":
+                yield path.name, json.loads(path.read_text())
+
+
+def variables_replaced(expression: str, declared: Mapping[str, str]) -> str:
+    """A dashboard's expression as Grafana would ask it."""
+    return re.sub(r"\$\{?(\w+)\}?", lambda match: {**VARIABLES, **declared}[match.group(1)], expression)
+
+
+def selectors(node: Any) -> Iterator[str]:
+    """The vector selectors in an expression, from its parsed form."""
+    if isinstance(node, list):
+        for item in node:
+            yield from selectors(item)
+    if not isinstance(node, dict):
+        return
+    if node.get("type") in ("vectorSelector", "matrixSelector"):
+        matchers = [f'{m["name"]}{m["type"]}"{m["value"].translate(ESCAPES)}"' for m in node["matchers"]]
+        yield f"{{{', '.join(matchers)}}}"
+        return
+    for value in node.values():
+        yield from selectors(value)
+
+
+def left_side(expression: str) -> str:
+    """The expression without its last comparison, where that stands outside of all brackets."""
+    depth, quote, found = 0, "", None
+    for place, letter in enumerate(expression):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'`":
+            quote = letter
+        elif letter in "([{":
+            depth += 1
+        elif letter in ")]}":
+            depth -= 1
+        elif not depth and letter in "=!<>" and expression[place - 1] not in "=!<>":
+            found = place
+    return expression if found is None else expression[:found]
+
+
+def expressions(prometheus: Prometheus) -> Iterator[Query]:
+    """What rules and dashboards ask, with where it stands."""
+    for rule in prometheus.rules():
+        yield f"rule {rule['name']}", rule["query"]
+    for name, dashboard in prometheus.dashboards():
+        declared = {variable["name"]: ".*" for variable in dashboard["templating"]["list"]}
+        for variable in dashboard["templating"]["list"]:
+            (metric,) = re.fullmatch(r"label_values\((.+), \w+\)", variable["query"]["query"]).groups()  # type: ignore[union-attr]
+            yield f"{name}, variable {variable['name']}", metric
+        for panel in dashboard["panels"]:
+            for target in panel.get("targets", []):
+                yield f"{name}, {panel['title']}", variables_replaced(target["expr"], declared)
+
+
+def asked(prometheus: Prometheus) -> list[Query]:
+    """Every query that must find something."""
+    wanted: list[Query] = []
+    for where, expression in expressions(prometheus):
+        parsed = prometheus.get("parse_query", query=expression)
+        whole = left_side(expression) if parsed.get("op") in COMPARISONS and not parsed.get("bool") else expression
+        wanted += [(where, one) for one in (whole, *selectors(parsed))]
+    return list(dict.fromkeys(wanted))
+
+
+def problems(prometheus: Prometheus) -> list[str]:
+    """What does not answer as it should."""
+    targets = prometheus.targets()
+    found = [] if targets else ["no targets"]
+    found += [
+        f"target {item['labels']['job']} {item['labels'].get('instance')}: {item['health']} {item['lastError']}"
+        for item in targets
+        if item["health"] != "up"
+    ]
+    found += [
+        f"rule {rule['name']}: {rule['health']} {rule.get('lastError', '')}"
+        for rule in prometheus.rules()
+        if rule["health"] != "ok"
+    ]
+    return found + [
+        f"{where}: nothing found by {query}" for where, query in asked(prometheus) if not prometheus.finds(query)
+    ]
+
+
+def in_state(prometheus: Prometheus, alert: str, state: str) -> list[str]:
+    """Why an alert is not yet in this state."""
+    states = [rule["state"] for rule in prometheus.rules() if rule["name"] == alert]
+    return [] if states == [state] else [f"{alert} is {states or 'unknown'}, expected {state}"]
+
+
+def wait(look: Callable[[], list[str]]) -> list[str]:
+    """What is still wrong after a while: figures of a rate need some of them first."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            found = look()
+        except Exception as error:
+            found = [f"{type(error).__name__}: {error}"]
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(PAUSE)
+
+
+def main(kubeconfig: str, alert: str = "", state: str = "firing") -> int:
+    """Ask, and tell what is wrong."""
+    prometheus = Prometheus(connect(kubeconfig))
+    found = wait(lambda: in_state(prometheus, alert, state) if alert else problems(prometheus))
+    if not found and not alert:
+        jobs = sorted({item["labels"]["job"] for item in prometheus.targets()})
+        queries = asked(prometheus)
+        sys.stdout.write(
+            f"{len(prometheus.targets())} targets up ({', '.join(jobs)}), {len(queries)} queries with data\n"
+        )
+    sys.stderr.writelines(f"{problem}\n" for problem in found)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,363 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Roles monitoring and metrics_server: what they render hangs together, and what Prometheus' own tool says of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar, trust_as_template
+from ansible.utils.collection_loader import AnsibleCollectionConfig
+
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import templates
+from tests.lab import artifacts
+
+ROOT = Path(__file__).parents[2]
+ROLES = ROOT / "roles"
+DASHBOARDS = sorted((ROLES / "monitoring/files/dashboards").glob("*.json"))
+SCHEMA = json.loads((ROOT / "tests/unit/fixtures/grafana/dashboard.schema.json").read_text())
+DATASOURCES_SCHEMA = json.loads((ROOT / "tests/unit/fixtures/grafana/datasources.schema.json").read_text())
+PROVIDERS_SCHEMA = json.loads((ROOT / "tests/unit/fixtures/grafana/providers.schema.json").read_text())
+if AnsibleCollectionConfig.collection_finder is None:
+    init_plugin_loader()  # Else there are no lookups.
+
+VIP = "10.90.0.100"
+RECEIVER = {"route": {"receiver": "mail"}, "receivers": [{"name": "mail"}]}
+HIGHLY_AVAILABLE = {"cluster_vip": VIP, "control_planes": 3, "monitoring_alertmanager_configuration": RECEIVER}
+CASES: dict[str, dict[str, Any]] = {
+    "one control plane": {},
+    "highly available": HIGHLY_AVAILABLE,
+    "everything": {
+        **HIGHLY_AVAILABLE,
+        "cluster_kubelet_configuration": {"serverTLSBootstrap": True},
+        "monitoring_storage_class": "fast",
+        "monitoring_grafana_host": "grafana.example.org",
+        "monitoring_ingress_class": "traefik",
+        "monitoring_ingress_tls_secret": "grafana-tls",
+        "monitoring_grafana_node_port": 30300,
+        "monitoring_extra_scrape_configs": [{"job_name": "own", "static_configs": [{"targets": ["10.0.0.1:80"]}]}],
+        "monitoring_extra_rules": [{"name": "own", "rules": [{"alert": "Own", "expr": "up{job='own'} == 0"}]}],
+    },
+    "an etcd outside": {"cluster_configuration": {"etcd": {"external": {"endpoints": ["https://10.0.0.5:2379"]}}}},
+}
+
+
+def trusted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: trusted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [trusted(item) for item in value]
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+def variables(role: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    count = given.get("control_planes", 1)
+    hosts = {f"cp{number}": {"ip": f"10.90.0.1{number}", "node_name": f"cp{number}"} for number in range(1, count + 1)}
+    found: dict[str, Any] = {}
+    for path in (
+        ROLES / "cluster/defaults/main.yml",
+        ROLES / "cluster/vars/main/versions.yml",
+        ROLES / role / "defaults/main.yml",
+        ROLES / role / "vars/main.yml",
+    ):
+        found |= trusted(yaml.safe_load(path.read_text())) if path.exists() else {}
+    view = {"control_planes": list(hosts), "hosts": hosts, "endpoint": f"{given.get('cluster_vip', '10.90.0.11')}:8443"}
+    return {**found, "__cluster_view": view, "role_path": str(ROLES / role), **given}
+
+
+def render(role: str, given: Mapping[str, Any], names: list[str] | None = None) -> list[dict[str, Any]]:
+    """The objects that a role hands to the cluster."""
+    own = variables(role, given)
+    templar = Templar(loader=DataLoader(), variables=own)
+    wanted = names or templar.template(trust_as_template(f"{{{{ __{role}_templates }}}}"))
+    action = SimpleNamespace(
+        _find_needle=lambda folder, name: str(ROLES / role / folder / name),
+        _loader=DataLoader(),
+        _templar=templar,
+    )
+    texts = [templates.render(action, name, own) for name in wanted]
+    return [item for text in texts for item in yaml.safe_load_all(text) if item]
+
+
+@cache
+def monitoring(case: str) -> list[dict[str, Any]]:
+    return render("monitoring", CASES[case])
+
+
+def find(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    (found,) = [item for item in objects if (item["kind"], item["metadata"]["name"]) == (kind, name)]
+    return found
+
+
+def configuration(case: str) -> dict[str, Any]:
+    text = find(monitoring(case), "ConfigMap", "prometheus")["data"]["prometheus.yml"]
+    parsed: dict[str, Any] = yaml.safe_load(text)
+    return parsed
+
+
+def jobs(case: str) -> dict[str, dict[str, Any]]:
+    return {job["job_name"]: job for job in configuration(case)["scrape_configs"]}
+
+
+def rules(case: str) -> dict[str, dict[str, Any]]:
+    data = find(monitoring(case), "ConfigMap", "prometheus-rules")["data"]
+    groups = [group for text in data.values() for group in yaml.safe_load(text)["groups"]]
+    return {rule.get("alert") or rule["record"]: rule for group in groups for rule in group["rules"]}
+
+
+def pods(objects: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for item in objects:
+        if item["kind"] in ("Deployment", "DaemonSet"):
+            yield item, item["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize("case", CASES)
+class TestObjects:
+    def test_all_are_in_a_place_of_ours(self, case: str) -> None:
+        for item in monitoring(case):
+            namespace = item["metadata"].get("namespace")
+            assert namespace in (None, "monitoring") or item["kind"] in ("Role", "RoleBinding"), item
+            if namespace is None:
+                assert item["kind"] in ("Namespace", "ClusterRole", "ClusterRoleBinding"), item
+
+    def test_volumes_exist(self, case: str) -> None:
+        objects = monitoring(case)
+        there = {(item["kind"], item["metadata"]["name"]) for item in objects}
+        for item, pod in pods(objects):
+            volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
+            mounts = [mount for container in pod["containers"] for mount in container.get("volumeMounts", [])]
+            assert {mount["name"] for mount in mounts} == set(volumes), item["metadata"]["name"]
+            for volume in volumes.values():
+                if "configMap" in volume and volume["configMap"]["name"] != "kube-root-ca.crt":
+                    assert ("ConfigMap", volume["configMap"]["name"]) in there
+                if "secret" in volume:
+                    assert ("Secret", volume["secret"]["secretName"]) in there
+                if "persistentVolumeClaim" in volume:
+                    assert ("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]) in there
+
+    def test_services_have_pods(self, case: str) -> None:
+        objects = monitoring(case)
+        labels = [item["spec"]["template"]["metadata"]["labels"] for item, _pod in pods(objects)]
+        for item in objects:
+            if item["kind"] == "Service":
+                assert item["spec"]["selector"] in labels
+
+    def test_no_more_rights_than_needed(self, case: str) -> None:
+        for item, pod in pods(monitoring(case)):
+            for container in pod["containers"]:
+                context = container["securityContext"]
+                assert context["runAsNonRoot"] is True, item
+                assert context["readOnlyRootFilesystem"] is True
+                assert context["allowPrivilegeEscalation"] is False
+                assert context["capabilities"] == {"drop": ["ALL"]}
+                assert {"requests", "limits"} <= container["resources"].keys()
+            if item["metadata"]["name"] not in ("prometheus", "kube-state-metrics"):
+                assert pod["automountServiceAccountToken"] is False
+
+    def test_nobody_may_read_secrets(self, case: str) -> None:
+        for item in monitoring(case):
+            for rule in item.get("rules", []) if item["kind"] in ("ClusterRole", "Role") else []:
+                assert "secrets" not in rule.get("resources", [])
+                assert set(rule["verbs"]) <= {"get", "list", "watch"}
+                assert "*" not in [*rule.get("resources", []), *rule.get("apiGroups", [])]
+
+    def test_rules_annotate_what_they_find(self, case: str) -> None:
+        for name, rule in rules(case).items():
+            if "alert" in rule and name != "Own":
+                assert rule["annotations"]["summary"], name
+                assert rule["labels"]["severity"] in ("warning", "critical"), name
+
+    def test_alerts_look_at_jobs_that_are_scraped(self, case: str) -> None:
+        known = jobs(case)
+        for name, rule in rules(case).items():
+            for job in re.findall(r"""job=["']([^"']+)["']""", rule["expr"]):
+                assert job in known, name
+
+
+class TestConfiguration:
+    def test_a_cluster_without_virtual_ip(self) -> None:
+        case = "one control plane"
+        assert "haproxy" not in jobs(case)
+        assert not [name for name in rules(case) if name.startswith("VirtualIP")]
+        assert "EtcdSlowPeer" not in rules(case)
+        assert "alerting" not in configuration(case)
+        assert VIP not in json.dumps(configuration(case))
+
+    def test_the_virtual_ip(self) -> None:
+        case = "highly available"
+        assert {"VirtualIPHeldByNone", "VirtualIPHeldByTwo", "EtcdSlowPeer"} <= rules(case).keys()
+        marks, drops = jobs(case)["node-exporter"]["metric_relabel_configs"]
+        assert re.fullmatch(marks["regex"], f"node_network_address_info;{VIP}")
+        assert not re.fullmatch(marks["regex"], "node_network_address_info;10.90.00100")
+        assert (drops["source_labels"], drops["action"]) == (["__name__", "virtual"], "drop")
+        args = find(monitoring(case), "DaemonSet", "node-exporter")["spec"]["template"]["spec"]["containers"][0]["args"]
+        assert "--collector.netdev.address-info" in args
+
+    @pytest.mark.parametrize("verified", [False, True])
+    def test_kubelets_certificates(self, verified: bool) -> None:
+        case = "everything" if verified else "highly available"
+        for name in ("kubelet", "cadvisor"):
+            assert ("ca_file" in jobs(case)[name]["tls_config"]) is verified
+        assert ("certificate-kubelet" in jobs(case)) is verified
+
+    def test_an_etcd_outside_is_not_ours_to_watch(self) -> None:
+        case = "an etcd outside"
+        assert not [name for name in jobs(case) if "etcd" in name]
+        assert not [name for name in rules(case) if name.startswith("Etcd") and name != "EtcdBackupTooOld"]
+
+    def test_the_inventorys_own(self) -> None:
+        assert "own" in jobs("everything")
+        assert "Own" in rules("everything")
+
+    @pytest.mark.parametrize(
+        ("case", "expected"),
+        [
+            ("one control plane", {"emptyDir": {"sizeLimit": "10Gi"}}),
+            ("everything", {"persistentVolumeClaim": {"claimName": "prometheus"}}),
+        ],
+    )
+    def test_storage(self, case: str, expected: dict[str, Any]) -> None:
+        pod = find(monitoring(case), "Deployment", "prometheus")["spec"]["template"]["spec"]
+        assert [volume for volume in pod["volumes"] if volume["name"] == "data"] == [{"name": "data", **expected}]
+        claims = [
+            item["spec"]["storageClassName"] for item in monitoring(case) if item["kind"] == "PersistentVolumeClaim"
+        ]
+        assert claims == (["fast"] if case == "everything" else [])
+
+
+class TestGrafana:
+    def test_the_password_is_made_once(self) -> None:
+        first, second = (find(render("monitoring", {}), "Secret", "grafana-admin") for _time in range(2))
+        assert first["metadata"]["annotations"] == {"kubestead.io/create-only": "true"}
+        assert first["data"]["admin-password"] != second["data"]["admin-password"]
+        assert len(base64.b64decode(first["data"]["admin-password"])) == 32
+
+    def test_datasources(self) -> None:
+        objects = monitoring("highly available")
+        data = find(objects, "ConfigMap", "grafana-provisioning")["data"]
+        parsed = yaml.safe_load(data["datasources.yml"])
+        jsonschema.validate(parsed, DATASOURCES_SCHEMA)
+        service = find(objects, "Service", "prometheus")
+        port = service["spec"]["ports"][0]["port"]
+        assert parsed["datasources"][0]["url"] == f"http://prometheus.monitoring.svc:{port}"
+
+    def test_providers(self) -> None:
+        objects = monitoring("highly available")
+        parsed = yaml.safe_load(find(objects, "ConfigMap", "grafana-provisioning")["data"]["dashboards.yml"])
+        jsonschema.validate(parsed, PROVIDERS_SCHEMA)
+        container = find(objects, "Deployment", "grafana")["spec"]["template"]["spec"]["containers"][0]
+        mounted = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+        assert mounted[parsed["providers"][0]["options"]["path"]] == "dashboards"
+
+    def test_every_dashboard_is_provisioned(self) -> None:
+        data = find(monitoring("highly available"), "ConfigMap", "grafana-dashboards")["data"]
+        assert sorted(data) == [path.name for path in DASHBOARDS]
+        assert {name: json.loads(text) for name, text in data.items()} == {
+            path.name: json.loads(path.read_text()) for path in DASHBOARDS
+        }
+        assert (
+            "load-balancer.json" not in find(monitoring("one control plane"), "ConfigMap", "grafana-dashboards")["data"]
+        )
+
+    def test_ingress(self) -> None:
+        spec = find(monitoring("everything"), "Ingress", "grafana")["spec"]
+        assert (spec["ingressClassName"], spec["rules"][0]["host"]) == ("traefik", "grafana.example.org")
+        assert spec["tls"] == [{"hosts": ["grafana.example.org"], "secretName": "grafana-tls"}]
+        assert not [item for item in monitoring("highly available") if item["kind"] == "Ingress"]
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+class TestDashboards:
+    def test_is_as_grafana_wants_it(self, path: Path) -> None:
+        jsonschema.validate(json.loads(path.read_text()), SCHEMA)
+
+    def test_identifiers(self, path: Path) -> None:
+        dashboard = json.loads(path.read_text())
+        assert dashboard["uid"] == f"kubestead-{path.stem}"
+        ids = [panel["id"] for panel in dashboard["panels"]]
+        assert len(ids) == len(set(ids))
+
+    def test_asks_our_data_source(self, path: Path) -> None:
+        for panel in json.loads(path.read_text())["panels"]:
+            if panel["type"] != "row":
+                assert panel["datasource"] == {"type": "prometheus", "uid": "prometheus"}, panel["title"]
+                assert panel["targets"], panel["title"]
+
+    def test_panels_lie_beside_each_other(self, path: Path) -> None:
+        taken: set[tuple[int, int]] = set()
+        for panel in json.loads(path.read_text())["panels"]:
+            place = panel["gridPos"]
+            assert place["x"] + place["w"] <= 24
+            cells = {
+                (x, y)
+                for x in range(place["x"], place["x"] + place["w"])
+                for y in range(place["y"], place["y"] + place["h"])
+            }
+            assert not cells & taken, panel["title"]
+            taken |= cells
+
+    def test_variables_are_declared(self, path: Path) -> None:
+        dashboard = json.loads(path.read_text())
+        declared = {variable["name"] for variable in dashboard["templating"]["list"]}
+        text = json.dumps(dashboard["panels"])
+        used = set(re.findall(r"\$(?!__)\{?(\w+)", text))
+        assert used == declared
+
+
+def promtool() -> Path | None:
+    program = artifacts.path("prometheus") / "promtool"
+    return program if program.exists() else None
+
+
+@pytest.mark.skipif(promtool() is None, reason="no promtool: build the lab's (python3 -m tests.lab build prometheus)")
+@pytest.mark.parametrize("case", CASES)
+class TestPromtool:
+    def check(self, *arguments: object) -> None:
+        done = subprocess.run(
+            [str(promtool()), "check", *map(str, arguments)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def test_takes_the_configuration(self, case: str, tmp_path: Path) -> None:
+        text = find(monitoring(case), "ConfigMap", "prometheus")["data"]["prometheus.yml"]
+        (tmp_path / "prometheus.yml").write_text(text)
+        # The files that it names are a pod's.
+        self.check("config", "--syntax-only", tmp_path / "prometheus.yml")
+
+    def test_takes_the_rules(self, case: str, tmp_path: Path) -> None:
+        data = find(monitoring(case), "ConfigMap", "prometheus-rules")["data"]
+        for name, text in data.items():
+            (tmp_path / name).write_text(text)
+        self.check("rules", *[tmp_path / name for name in data])
+
+
+class TestMetricsServer:
+    def arguments(self, **given: Any) -> list[str]:
+        objects = render("metrics_server", given, ["metrics-server.yml.j2"])
+        found: list[str] = find(objects, "Deployment", "metrics-server")["spec"]["template"]["spec"]["containers"][0][
+            "args"
+        ]
+        return found
+
+    def test_kubelets_that_signed_for_themselves(self) -> None:
+        assert "--kubelet-insecure-tls" in self.arguments()
+        assert not [item for item in self.arguments() if item.startswith("--kubelet-certificate-authority")]
+
+    def test_kubelets_that_the_cluster_signed_for(self) -> None:
+        arguments = self.arguments(cluster_kubelet_configuration={"serverTLSBootstrap": True})
+        assert "--kubelet-insecure-tls" not in arguments
+        assert [item for item in arguments if item.startswith("--kubelet-certificate-authority=")]
