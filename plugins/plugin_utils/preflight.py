@@ -1059,6 +1059,41 @@ def check_pod_subnet_size(cluster: ClusterIntent, hosts: Sequence[HostReport]) -
             )
 
 
+def check_network_family(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """Role network sets its networks up for one network of IPv4."""
+    plugin = shared(cluster, hosts, "network_plugin", "flannel")
+    found = networks(cluster.pod_subnet)
+    if plugin != "none" and found and [network.version for network in found] != [4]:
+        yield error(
+            "network-family",
+            "cluster_pod_subnet",
+            f"{cluster.pod_subnet!r} with network_plugin {plugin}",
+            "one network of IPv4, which is what the collection sets up pod networks for",
+            "leave one IPv4 network, or set network_plugin to none and bring a network for IPv6 yourself",
+        )
+
+
+def check_network_routes(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """https://github.com/flannel-io/flannel/blob/master/Documentation/backends.md#host-gw"""
+    if shared(cluster, hosts, "network_plugin", "flannel") != "flannel":
+        return
+    if shared(cluster, hosts, "network_flannel_backend", "vxlan") != "host-gw":
+        return
+    places: dict[Network, list[str]] = defaultdict(list)
+    for host in hosts:
+        network = node_network(host) if host.state is not None else None
+        if network is not None:
+            places[network].append(host.name)
+    if len(places) > 1:
+        yield error(
+            "network-routes",
+            "network_flannel_backend",
+            f"host-gw with nodes in {listing(f'{network} ({listing(names)})' for network, names in places.items())}",
+            "all nodes in one network, where each is the others' gateway",
+            "use the backend vxlan",
+        )
+
+
 def check_service_subnet_size(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
     """kubeadm's MaximumBitsForServiceSubnet (20) and MinimumAddressesInServiceSubnet (10)."""
     for network in networks(cluster.service_subnet):
@@ -1888,6 +1923,8 @@ RULES: tuple[Rule, ...] = (
     Rule("subnet-families", check_subnet_families),
     Rule("subnet-overlap", check_subnet_overlap),
     Rule("pod-subnet-size", check_pod_subnet_size),
+    Rule("network-family", check_network_family, fixed=True),
+    Rule("network-routes", check_network_routes),
     Rule("service-subnet-size", check_service_subnet_size),
     Rule("version", check_version),
     Rule("version-downgrade", check_downgrade, fixed=True),

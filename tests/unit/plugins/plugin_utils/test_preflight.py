@@ -235,6 +235,10 @@ def metallb(*addresses: str, **changes: Any) -> Spoil:
     return every(variables={"metallb_enabled": True, "metallb_addresses": list(addresses), **changes})
 
 
+def network(**changes: Any) -> Spoil:
+    return every(variables=changes)
+
+
 def ingress(**changes: Any) -> Spoil:
     return every(variables={"ingress_enabled": True, **changes})
 
@@ -379,6 +383,15 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
     ("subnet-families", "error", settings(service_subnet="fd00:96::/112"),
      "cp1", "node_ip 10.90.0.11 (IPv4)", "the first service subnet in the family",
      "put the subnet of that family first"),
+    ("network-family", "error", settings(pod_subnet="10.244.0.0/16,fd00:244::/48"),
+     "cluster_pod_subnet", "'10.244.0.0/16,fd00:244::/48' with network_plugin flannel", "one network of IPv4",
+     "set network_plugin to none"),
+    ("network-family", "error", both(settings(pod_subnet="fd00:244::/48"), network(network_plugin="calico")),
+     "cluster_pod_subnet", "with network_plugin calico", "one network of IPv4", "leave one IPv4 network"),
+    ("network-routes", "error", both(interface("w2", "10.91.0.19/24"), host("w2", node_ip="10.91.0.19"),
+                                     network(network_flannel_backend="host-gw")),
+     "network_flannel_backend", "host-gw with nodes in 10.90.0.0/24 (cp1, cp2, cp3 and w1) and 10.91.0.0/24 (w2)",
+     "all nodes in one network", "use the backend vxlan"),
     ("subnet-overlap", "error", settings(pod_subnet="10.96.0.0/16"),
      "cluster_pod_subnet", "overlaps cluster_service_subnet 10.96.0.0/12", "do not overlap", "move one"),
     ("subnet-overlap", "error", settings(pod_subnet="10.90.0.0/16"),
@@ -670,7 +683,16 @@ PASSING: dict[str, Spoil] = {
     "VIP answers on a living cluster": both(
         Cluster.converged, state("cp2", vip_answers={"address": "", "mac": "0a:00:00:00:00:09", "tcp": True})
     ),
-    "dual stack": settings(pod_subnet="10.244.0.0/16,fd00:244::/48", service_subnet="10.96.0.0/16, fd00:96::/112"),
+    "dual stack by another network": both(
+        settings(pod_subnet="10.244.0.0/16,fd00:244::/48", service_subnet="10.96.0.0/16, fd00:96::/112"),
+        network(network_plugin="none"),
+    ),
+    "routes between nodes of one network": network(network_flannel_backend="host-gw"),
+    "a backend that is not used": both(
+        interface("w2", "10.91.0.19/24"),
+        host("w2", node_ip="10.91.0.19"),
+        network(network_flannel_backend="host-gw", network_plugin="calico"),
+    ),
     "pod network's own bridges on a member": both(
         Cluster.converged,
         lambda cluster: cluster.state(
