@@ -16,6 +16,7 @@ ROLES = Path(__file__).parents[3] / "roles"
 UPSTREAM = "https://github.com/Mirantis/cri-dockerd/releases/download/v0.4.4/cri-dockerd-0.4.4.arm64.tgz"
 DEBIAN = {"family": "debian", "codename": "trixie"}
 EL = {"family": "redhat", "codename": ""}
+VIEW = {"image_repository": "registry.k8s.io", "minor": "1.36"}
 
 
 def templar(os: dict[str, str], installed: dict[str, str], **changes: Any) -> Templar:
@@ -25,7 +26,7 @@ def templar(os: dict[str, str], installed: dict[str, str], **changes: Any) -> Te
         for path in (ROLES / role / "defaults/main.yml", *sorted((ROLES / role / "vars").glob("**/*.yml"))):
             variables |= DataLoader().load_from_file(str(path), trusted_as_template=True)
     state = {"os": os, "arch": "arm64", "packages": installed}
-    variables |= {"__cluster_node_state": {"state": state}, "__cluster_view": {"image_repository": "registry.k8s.io"}}
+    variables |= {"__cluster_node_state": {"state": state}, "__cluster_view": VIEW}
     return Templar(DataLoader(), variables={**variables, "cluster_container_runtime": "docker", **changes})
 
 
