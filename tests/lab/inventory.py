@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from . import addons, packages
 from .versions import FLANNEL_CNI_IMAGE, FLANNEL_IMAGE, NGINX_IMAGE, NODE_SYSTEMS
 
 if TYPE_CHECKING:
@@ -81,6 +83,20 @@ def mirror(lab: Lab) -> dict[str, Any]:
         "network_flannel_image": f"{registry}/{FLANNEL_IMAGE}",
         "network_flannel_cni_image": f"{registry}/{FLANNEL_CNI_IMAGE}",
         "smoke_image": f"{registry}/{NGINX_IMAGE}",
+        **helm(lab),
+    }
+
+
+def helm(lab: Lab) -> dict[str, Any]:
+    """Where helm comes from, if the mirror has it: it is another build than the publisher's, with a sum of its own."""
+    archive = addons.helm.archive()
+    if not archive.exists():
+        return {}
+    with archive.open("rb") as handle:
+        checksum = hashlib.file_digest(handle, "sha256").hexdigest()
+    return {
+        "helm_url": f"http://{lab.mirror_address}:8081/helm/{archive.name}",
+        "helm_sha256": {packages.architecture(): checksum},
     }
 
 

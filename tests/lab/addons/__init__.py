@@ -9,11 +9,12 @@ nodes ask its registry instead of the publishers' (see containerd_registries in 
 
 from __future__ import annotations
 
-from . import docker, ingress, metrics_server
+from . import docker, helm, ingress, metrics_server
 from .base import AddOn, build
 
 ADDONS: dict[str, AddOn] = {
     "docker": docker.ADDON,
+    "helm": helm.ADDON,
     "ingress": ingress.ADDON,
     "metrics-server": metrics_server.ADDON,
 }

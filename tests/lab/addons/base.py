@@ -14,11 +14,12 @@ from ..versions import NODE_SYSTEMS
 
 @dataclass(frozen=True)
 class AddOn:
-    """Components (see versions.py), and the images and packages made of them once they are built."""
+    """Components (see versions.py), and the images, packages and files made of them once they are built."""
 
     components: tuple[str, ...] = ()
     images: Callable[[], list[images.Image]] = list
     packages: Callable[[], list[packages.Package]] = list
+    files: Callable[[], None] = lambda: None
 
 
 def build(addon: AddOn, system: str) -> None:
@@ -29,3 +30,4 @@ def build(addon: AddOn, system: str) -> None:
     if wanted:
         packages.offer(packages.files() / NODE_SYSTEMS[system], wanted)
     images.offer(addon.images())
+    addon.files()
