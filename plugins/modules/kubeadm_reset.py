@@ -125,6 +125,7 @@ left:
     - /var/lib/containerd (12 entries)
 """
 
+import ipaddress
 import json
 import os
 import re
@@ -166,6 +167,9 @@ NETWORK_PATHS = (
     "run/flannel",
 )
 OWN_LINK = re.compile(r"^(flannel(\.\d+|-v6\.\d+|-wg|-wg-v6)|kube-ipvs0)$")
+# What flannel noted of its network; with the backend host-gw its routes lead over the machine's own interfaces.
+FLANNEL_NOTES = "run/flannel/subnet.env"
+FLANNEL_NETWORK = re.compile(r"^FLANNEL_NETWORK=(\S+)$", re.MULTILINE)
 # A bridge of this name may be another network's, so it needs flannel's traces beside it.
 BRIDGE = "cni0"
 # Where removed files may leave a folder that nobody else needs.
@@ -194,11 +198,25 @@ WARNINGS = re.compile(r"\[reset\] ((?:Failed to|WARNING: Failed|Unable to fetch 
 
 
 @dataclass(frozen=True)
+class Route:
+    """A route by way of another node."""
+
+    destination: str
+    gateway: str
+    device: str
+
+    def __str__(self) -> str:
+        """Return the route as the program ip takes it."""
+        return f"{self.destination} via {self.gateway} dev {self.device}"
+
+
+@dataclass(frozen=True)
 class State:
     """What of Kubernetes is on the machine."""
 
     member: _membership.Member
     links: list[str]
+    routes: list[Route]
     addresses: list[str]
     rules: list[_netfilter.Rules]
     tables: list[tuple[str, str]]
@@ -214,6 +232,7 @@ class Plan:
     headline: list[str]
     units: list[units.UnitStep]
     links: list[str]
+    routes: list[Route]
     rules: list[_netfilter.Rules]
     tables: list[tuple[str, str]]
     folders: list[str]
@@ -226,6 +245,7 @@ class Plan:
             *self.headline,
             *(step.change.summary for step in self.units),
             *(f"interface {name}" for name in self.links),
+            *(f"route {route}" for route in self.routes),
             *(line for rules in self.rules for line in (rules.listing() if in_full else [rules.summary()])),
             *(f"nftables table {family} {name}" for family, name in self.tables),
             *(f"contents of {path}" for path in self.folders),
@@ -237,6 +257,28 @@ class Plan:
 def own_links(names: Sequence[str], network: bool) -> list[str]:
     """Return the interfaces that are ours. `network`: whether there are traces of flannel."""
     return [name for name in names if OWN_LINK.match(name) or (name == BRIDGE and network)]
+
+
+def own_routes(routes: Sequence[Mapping[str, Any]], notes: str) -> list[Route]:
+    """Return flannel's routes, but those that go with its interfaces."""
+    network = FLANNEL_NETWORK.search(notes)
+    if not network:
+        return []
+    pods = ipaddress.ip_network(network.group(1))
+    found = [
+        Route(item["dst"], item["gateway"], item["dev"])
+        for item in routes
+        if item["dst"] != "default" and "gateway" in item and not OWN_LINK.match(item["dev"])
+    ]
+    return [route for route in found if ipaddress.ip_network(route.destination).subnet_of(pods)]
+
+
+def read_routes(run: Runner, root: Path) -> list[Route]:
+    """Read the routes that flannel made."""
+    notes = root / FLANNEL_NOTES
+    if not notes.exists():
+        return []
+    return own_routes(json.loads(run(["ip", "-json", "-4", "route", "show"]).stdout), notes.read_text())
 
 
 def read_state(run: Runner, find: _netfilter.Find, api_port: int = 6443, root: Path = Path("/")) -> State:
@@ -253,6 +295,7 @@ def read_state(run: Runner, find: _netfilter.Find, api_port: int = 6443, root: P
     return State(
         member=member,
         links=own_links(names, network),
+        routes=read_routes(run, root),
         addresses=[entry["local"] for item in links for entry in item.get("addr_info", [])],
         rules=_netfilter.read_rules(run, find),
         tables=_netfilter.read_tables(run, find),
@@ -334,6 +377,7 @@ def plan(state: State, unit_steps: list[units.UnitStep], file_steps: list[files.
         headline=headline(state.member),
         units=unit_steps,
         links=state.links,
+        routes=state.routes,
         rules=state.rules,
         tables=state.tables,
         folders=state.folders,
@@ -474,6 +518,8 @@ class Machine:
                     units.apply_unit(step, self.find, self.execute)
             for name in rest.links:
                 self.run(["ip", "link", "delete", name])
+            for route in rest.routes:
+                self.run(["ip", "route", "delete", *str(route).split()])
             _netfilter.remove(self.run, rest.rules, rest.tables)
             mountinfo = Path("/proc/self/mountinfo").read_text()
             for folder in dict.fromkeys([*todo.folders, *rest.folders]):
@@ -507,6 +553,7 @@ class Machine:
         found += [f"package {name} {version}" for name, version in sorted(self.packages().items())]
         found += [f"/{path} ({entries(Path('/', path))} entries)" for path in LOOKED_AT if entries(Path("/", path))]
         found += [f"interface {name}" for name in state.links]
+        found += [f"route {route}" for route in state.routes]
         found += [rules.summary() for rules in state.rules]
         found += [f"nftables table {family} {name}" for family, name in state.tables]
         if self.params["vip"] in state.addresses:

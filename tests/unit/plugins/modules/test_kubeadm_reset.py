@@ -110,6 +110,48 @@ def test_own_links(name: str, network: bool, ours: bool) -> None:
     assert kubeadm_reset.own_links([name], network) == ([name] if ours else [])
 
 
+NOTES = "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\n"
+# As `ip -json -4 route show` of iproute2 6.15 prints them.
+ROUTES = [
+    {"dst": "default", "gateway": "192.0.2.254", "dev": "eth0", "flags": []},
+    {"dst": "192.0.2.0/24", "dev": "eth0", "protocol": "kernel", "scope": "link", "prefsrc": "192.0.2.1", "flags": []},
+    {"dst": "10.244.0.0/24", "gateway": "192.0.2.11", "dev": "eth0", "flags": []},
+    {
+        "dst": "10.244.1.0/24",
+        "dev": "cni0",
+        "protocol": "kernel",
+        "scope": "link",
+        "prefsrc": "10.244.1.1",
+        "flags": [],
+    },
+    {"dst": "10.244.2.0/24", "gateway": "10.244.2.0", "dev": "flannel.1", "flags": ["onlink"]},
+    {"dst": "10.0.0.0/8", "gateway": "192.0.2.253", "dev": "eth0", "flags": []},
+    {"dst": "198.51.100.7", "gateway": "192.0.2.253", "dev": "eth0", "flags": []},
+]
+
+
+def test_own_routes() -> None:
+    assert [str(route) for route in kubeadm_reset.own_routes(ROUTES, NOTES)] == [
+        "10.244.0.0/24 via 192.0.2.11 dev eth0"
+    ]
+    assert kubeadm_reset.own_routes(ROUTES, "FLANNEL_MTU=1450\n") == []
+
+
+def test_routes_are_read_where_flannel_left_its_notes(tmp_path: Path) -> None:
+    commands = []
+
+    def run(command: list[str], **_options: Any) -> Result:
+        commands.append(" ".join(command))
+        return Result(0, json.dumps(ROUTES), "")
+
+    assert kubeadm_reset.read_routes(run, tmp_path) == []  # type: ignore[arg-type]
+    assert commands == []
+    put(tmp_path, "run/flannel/subnet.env")
+    (tmp_path / "run/flannel/subnet.env").write_text(NOTES)
+    assert len(kubeadm_reset.read_routes(run, tmp_path)) == 1  # type: ignore[arg-type]
+    assert commands == ["ip -json -4 route show"]
+
+
 def test_another_cluster_is_refused_with_both_hashes() -> None:
     with pytest.raises(_membership.Refused, match=r"sha256:aa.*sha256:bb.*reset_other_cluster"):
         kubeadm_reset.check_cluster(member(), ["sha256:bb"])
