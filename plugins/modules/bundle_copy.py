@@ -137,9 +137,11 @@ def extract(archive: str, directory: str, files: dict[str, str]) -> None:
             temporary = os.path.join(os.path.dirname(target), _TEMPORARY + os.path.basename(target))
             total = hashlib.sha256()
             with open(temporary, "wb") as handle:
-                for chunk in iter(lambda content=content: content.read(_CHUNK), b""):
+                chunk = content.read(_CHUNK)
+                while chunk:
                     total.update(chunk)
                     handle.write(chunk)
+                    chunk = content.read(_CHUNK)
             if total.hexdigest() != files[member.name]:
                 os.unlink(temporary)
                 raise CopyError(

@@ -149,7 +149,8 @@ class _Registry:
                 raise AnsibleFilterError(f"{where}.mirrors: found no url, expected one in each")
             mirrors[str(own["url"])] = self.access(str(own["url"]), own)
         mirrors[server] = self.access(server, settings)
-        tables = [to_toml({"server": server})]
+        # What is found nowhere is asked of the server once more: its answer is the error that is shown.
+        tables = [to_toml({"server": server, **mirrors[server]})]
         tables += [to_toml({"host": {url: table}}) for url, table in mirrors.items()]
         hosts_file: dict[str, Any] = {"path": f"{CERTS_D}/{self.name}/hosts.toml", "content": "\n".join(tables)}
         if self.sensitive:

@@ -54,7 +54,7 @@ class Machine:
         self.folder = folder
         self.calls: list[dict[str, Any]] = []
         self.capsys = capsys
-        self.on_the_way: Callable[[Path], None] = lambda _archive: None
+        self.on_the_way: Callable[[Path], object] = lambda _archive: None
 
     def execute(self, module_name: str, module_args: dict[str, Any], **_others: Any) -> dict[str, Any]:
         assert module_name == "kubestead.cluster.bundle_copy"
@@ -89,7 +89,8 @@ class Machine:
         action._execute_module = self.execute
         action._transfer_file = transfer
         action._fixup_perms2 = MagicMock()
-        return action.run(task_vars={})
+        result: dict[str, Any] = action.run(task_vars={})
+        return result
 
     def files(self) -> dict[str, bytes]:
         found = {str(path.relative_to(self.folder)): path for path in self.folder.rglob("*") if path.is_file()}

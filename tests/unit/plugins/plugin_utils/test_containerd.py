@@ -107,9 +107,17 @@ def files(registries: dict[str, Any], settings: dict[str, Any] | None = None) ->
     return {item.pop("path"): item for item in FILTERS["registry_files"](registries, settings)}
 
 
+def read(content: str) -> dict[str, Any]:
+    """A hosts.toml; what stands at its top is how the server is spoken to, as it is the last to be asked."""
+    found = tomllib.loads(content)
+    top = {key: found.pop(key) for key in set(found) - {"server", "host"}}
+    assert top == found["host"][found["server"]]
+    return found
+
+
 def hosts(registries: dict[str, Any], settings: dict[str, Any] | None = None) -> dict[str, Any]:
     found = files(registries, settings).items()
-    return {path.split("/")[4]: tomllib.loads(item["content"]) for path, item in found if "content" in item}
+    return {path.split("/")[4]: read(item["content"]) for path, item in found if "content" in item}
 
 
 def test_registries() -> None:
@@ -141,7 +149,7 @@ def test_a_certificate_given_as_text_becomes_a_file() -> None:
     folder = f"{CERTS_D}/r.example.com:5000"
     assert found[f"{folder}/r.example.com_5000.crt"] == {"content": f"{CA}\n"}
     assert found[f"{folder}/m.example.com_8443.crt"] == {"content": f"{CA}\n"}
-    parsed = tomllib.loads(found[f"{folder}/hosts.toml"]["content"])
+    parsed = read(found[f"{folder}/hosts.toml"]["content"])
     assert parsed["host"]["https://r.example.com:5000"]["ca"] == f"{folder}/r.example.com_5000.crt"
     assert parsed["host"]["https://m.example.com:8443"]["ca"] == f"{folder}/m.example.com_8443.crt"
 
@@ -170,14 +178,14 @@ def test_the_mirror_of_a_site_is_asked_first_for_everything() -> None:
     registries = {"docker.io": {"server": "https://registry-1.docker.io", "mirrors": ["https://other.example.com"]}}
     site = {"mirror_host": "10.0.0.5:8443", "mirror_ca": CA}
     found = files(registries, site)
-    docker = tomllib.loads(found[f"{CERTS_D}/docker.io/hosts.toml"]["content"])
+    docker = read(found[f"{CERTS_D}/docker.io/hosts.toml"]["content"])
     assert list(docker["host"]) == [
         "https://10.0.0.5:8443",
         "https://other.example.com",
         "https://registry-1.docker.io",
     ]
     assert docker["host"]["https://10.0.0.5:8443"] == {**PULL, "ca": f"{CERTS_D}/docker.io/10.0.0.5_8443.crt"}
-    default = tomllib.loads(found[f"{CERTS_D}/_default/hosts.toml"]["content"])
+    default = read(found[f"{CERTS_D}/_default/hosts.toml"]["content"])
     # As the server, so that nobody waits for registries that can't be reached.
     access = {**PULL, "ca": f"{CERTS_D}/_default/10.0.0.5_8443.crt"}
     assert default == {"server": "https://10.0.0.5:8443", "host": {"https://10.0.0.5:8443": access}}
