@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A highly available cluster is watched from its first minute, and its alerts know who holds the virtual IP."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.lab import load
+
+from .cluster import BUILD, ROOT, Cluster, fresh
+
+ASK = ROOT / "molecule/platform/verify/monitoring.py"
+NODE_DOWN_SECONDS = 900
+FIGURES = "/var/lib/kubestead/metrics/test.prom"
+VARIABLES = """\
+monitoring_enabled: true
+monitoring_scrape_interval: 15s
+monitoring_prometheus_resources: {requests: {cpu: 50m, memory: 128Mi}, limits: {memory: 1Gi}}
+# Its server can't be built here.
+monitoring_grafana_enabled: false
+monitoring_alertmanager_configuration: {route: {receiver: nobody}, receivers: [{name: nobody}]}
+"""
+
+pytestmark = pytest.mark.full
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Three control planes and a worker; KUBESTEAD_E2E_MONITORING_LAB names a lab to use instead, which stays."""
+    name = os.environ.get("KUBESTEAD_E2E_MONITORING_LAB")
+    if name:
+        yield watched(Cluster(load(name)))
+        return
+    with fresh("watched", 3, 1, "--with", "monitoring") as machines:
+        yield watched(machines)
+
+
+def watched(machines: Cluster) -> Cluster:
+    """The cluster, complete and watched, with what a backup leaves."""
+    folder = machines.lab.folder / "group_vars/all"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "monitoring.yml").write_text(VARIABLES)
+    machines.site().succeeded()
+    backup = "kubestead_etcd_backup_timestamp_seconds $(date +%s)\\nkubestead_etcd_backup_max_age_seconds 90000\\n"
+    machines.on(machines.control_planes[0], "sh", "-c", f'printf "{backup}" > {FIGURES}')
+    return machines
+
+
+def ask(cluster: Cluster, *alert: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ASK), str(cluster.kubeconfig), *alert],
+        env={**os.environ, "PYTHONPATH": str(BUILD / "collections")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=NODE_DOWN_SECONDS,
+    )
+    print(done.stdout)
+    assert done.returncode == 0, done.stderr
+
+
+def test_all_is_seen(cluster: Cluster) -> None:
+    """Every target is up, on every machine; every query of every rule and dashboard finds data."""
+    ask(cluster)
+
+
+def test_the_virtual_ip_held_by_two(cluster: Cluster) -> None:
+    (holder,) = cluster.holders()
+    other = next(name for name in cluster.control_planes if name != holder)
+    cluster.on(other, "ip", "address", "add", f"{cluster.lab.vip}/32", "dev", "lo")
+    try:
+        ask(cluster, "VirtualIPHeldByTwo", "firing")
+    finally:
+        cluster.on(other, "ip", "address", "delete", f"{cluster.lab.vip}/32", "dev", "lo")
+    ask(cluster, "VirtualIPHeldByTwo", "inactive")
+
+
+def test_a_load_balancer_that_is_down(cluster: Cluster) -> None:
+    (holder,) = cluster.holders()
+    other = next(name for name in cluster.control_planes if name != holder)
+    cluster.on(other, "systemctl", "stop", "haproxy")
+    try:
+        ask(cluster, "LoadBalancerDown", "firing")
+    finally:
+        cluster.on(other, "systemctl", "start", "haproxy")
+    ask(cluster, "LoadBalancerDown", "inactive")
+
+
+def test_off_again(cluster: Cluster) -> None:
+    """All that it brought is gone."""
+    run = cluster.site("--extra-vars", '{"monitoring_enabled": false}').succeeded()
+    assert ("Platform", "monitoring : apply | Apply monitoring") in {(play, task) for play, task, _host in run.changed}
+    again = cluster.site("--extra-vars", '{"monitoring_enabled": false}').succeeded()
+    assert not again.changed
