@@ -95,6 +95,13 @@ def test_a_living_cluster_keeps_its_network(cluster: Cluster, setting: str, foun
     assert not run.changed
 
 
+def test_a_network_of_ones_own_is_left_alone(cluster: Cluster) -> None:
+    run = cluster.site("--tags", "network", "-e", "network_plugin=none").succeeded()
+    assert not run.changed
+    for name in cluster.lab.nodes:
+        assert "cni0" in cluster.on(name, "ls", "/sys/class/net").split()
+
+
 def test_reset_takes_its_own_tables_only(cluster: Cluster, tmp_path: Path) -> None:
     cluster.on("w1", "nft", "add", *FOREIGN.split())
     assert OWN_TABLES & tables(cluster, "w1")
