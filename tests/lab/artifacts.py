@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, kubestead contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs built from pinned, checksummed Go modules, and the one that is C."""
+"""Programs built from pinned, checksummed Go modules, and those that are C."""
 
 from __future__ import annotations
 
@@ -122,13 +122,13 @@ def _build(name: str, target: Path) -> None:
             shutil.rmtree(old)
 
 
-def pause() -> Path:
-    """The program of the pause image: static C."""
-    code = HERE / "components" / "pause" / "pause.c"
-    target = home() / "bin" / f"pause-{digest(code.read_bytes())}" / "pause"
+def compiled(name: str, *libraries: str) -> Path:
+    """A program of one C file, static: what it runs on has other libraries than this computer, or none."""
+    code = HERE / "components" / name / f"{name}.c"
+    target = home() / "bin" / f"{name}-{digest(code.read_bytes(), *libraries)}" / name
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(".pause")
-        run(["gcc", "-static", "-Os", "-s", "-o", unfinished, code])
+        unfinished = target.with_name(f".{name}")
+        run(["gcc", "-static", "-Os", "-s", "-o", unfinished, code, *(f"-l{library}" for library in libraries)])
         unfinished.rename(target)
     return target

@@ -32,6 +32,7 @@ FOR_ARTIFACTS = {
     "gcc": "gcc",
     "/usr/include/stdio.h": "libc6-dev",
 }
+FOR_NFS = {"/usr/include/nfsc/libnfs.h": "libnfs-dev", "/usr/include/fuse3/fuse.h": "libfuse3-dev"}
 FOR_RUNC = {"/usr/include/seccomp.h": "libseccomp-dev"}
 FOR_ENGINE = {"dockerd": "docker.io", "iptables": "iptables"}
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

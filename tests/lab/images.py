@@ -115,7 +115,7 @@ def of_release(release: Release) -> list[Image]:
             {"/coredns": artifacts.path(release.coredns) / "coredns"},
             ("/coredns",),
         ),
-        Image(f"pause:{release.pause_tag}", {"/pause": artifacts.pause()}, ("/pause",)),
+        Image(f"pause:{release.pause_tag}", {"/pause": artifacts.compiled("pause")}, ("/pause",)),
         Image(
             FLANNEL_IMAGE,
             {

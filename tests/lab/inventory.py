@@ -58,6 +58,8 @@ ODDITIES: dict[str, Any] = {
     ],
     "node_kernel_modules": [],
     "node_time_service": "",
+    # It wants CAP_SYS_RESOURCE, or to be told that it has to do without.
+    "nfs_server_ganesha_configuration": {"NFS_CORE_PARAM": {"allow_set_io_flusher_fail": True}},
 }
 # The registries whose images the mirror offers under the same names.
 PUBLISHERS = ("docker.io", "ghcr.io", "quay.io", "registry.k8s.io")

@@ -27,12 +27,13 @@ from .lab import Lab, free_number, load, names, node_of
 ACTIONS = ("kill", "pause", "unpause", "start", "stop", "restart")
 # What systemd, containerd and the kubelet need, short of --privileged, which would give them this computer's devices;
 # CAP_SYS_RESOURCE is not to be had everywhere. /var is a volume because containerd's snapshots can't lie on the
-# engine's overlay. A machine that is stopped gets the time that its services take to end.
+# engine's overlay, and /data because no NFS server can serve from there. A machine that is stopped gets the time that
+# its services take to end.
 NODE_FLAGS = shlex.split("""
     --cap-add ALL --cap-drop SYS_RESOURCE --cgroupns private
     --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined
     --device /dev/kmsg --device /dev/fuse --device-cgroup-rule 'a *:* rwm'
-    --tmpfs /run:exec --tmpfs /tmp:exec --volume /var
+    --tmpfs /run:exec --tmpfs /tmp:exec --volume /var --volume /data
     --stop-signal SIGRTMIN+3 --stop-timeout 20
     --entrypoint /usr/local/sbin/node-entry
 """)

@@ -72,8 +72,8 @@ class Package:
 
     @property
     def filename(self) -> str:
-        """The usual name of a package's file."""
-        return f"{self.name}_{self.version}_{self.architecture}.deb"
+        """The usual name of a package's file, which leaves the version's epoch out."""
+        return f"{self.name}_{self.version.rpartition(':')[2]}_{self.architecture}.deb"
 
     def control(self) -> str:
         """The control file."""

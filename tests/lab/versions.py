@@ -185,6 +185,13 @@ COMPONENTS: dict[str, Component] = {
         {f"{_CRI_DOCKERD}/cmd/version.Version": "0.4.4", f"{_CRI_DOCKERD}/cmd/version.GitCommit": "0" * 7},
         documents=("packaging/systemd/cri-docker.service", "packaging/systemd/cri-docker.socket"),
     ),
+    # Its own module is not to be had: components/nfs-subdir-provisioner/main.go stands in for it.
+    "nfs-subdir-provisioner": Component(
+        "nfs-subdir-provisioner",
+        "sigs.k8s.io/sig-storage-lib-external-provisioner/v13",
+        "v13.0.0",
+        {"nfs-subdir-external-provisioner": "."},
+    ),
     "metrics-server": Component(
         "metrics-server",
         _METRICS_SERVER,

@@ -9,7 +9,7 @@ nodes ask its registry instead of the publishers' (see containerd_registries in 
 
 from __future__ import annotations
 
-from . import docker, helm, ingress, metrics_server
+from . import docker, helm, ingress, metrics_server, monitoring, nfs
 from .base import AddOn, build
 
 ADDONS: dict[str, AddOn] = {
@@ -17,6 +17,8 @@ ADDONS: dict[str, AddOn] = {
     "helm": helm.ADDON,
     "ingress": ingress.ADDON,
     "metrics-server": metrics_server.ADDON,
+    "monitoring": monitoring.ADDON,
+    "nfs": nfs.ADDON,
 }
 
 __all__ = ["ADDONS", "AddOn", "build"]

@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Exports in the words of both servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import nfs
+
+NODES = ["10.90.0.11", "10.90.0.21"]
+
+
+def test_an_export_is_the_nodes_and_writable_unless_told_otherwise() -> None:
+    expected = "/data/nfs 10.90.0.11(rw,no_root_squash) 10.90.0.21(rw,no_root_squash)\n"
+    assert nfs.kernel_exports([{"path": "/data/nfs"}], NODES) == expected
+
+
+def test_several_rules_for_a_path_stand_in_one_line() -> None:
+    exports = [
+        {"path": "/a", "clients": ["10.0.0.0/8"], "options": ["ro", "all_squash"]},
+        {"path": "/b"},
+        {"path": "/a", "clients": ["*.example.com", "@trusted"], "options": ["rw", "anonuid=65534"]},
+    ]
+    lines = nfs.kernel_exports(exports, NODES[:1]).splitlines()
+    assert lines == [
+        "/a 10.0.0.0/8(ro,all_squash) *.example.com(rw,anonuid=65534) @trusted(rw,anonuid=65534)",
+        "/b 10.90.0.11(rw,no_root_squash)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("exports", "nodes", "problem"),
+    [
+        ([{"path": "data"}], NODES, "nfs_server_exports[0]: path 'data' has to be absolute"),
+        ([{"path": "/"}], NODES, "path '/' has to be absolute"),
+        ([{"path": "/a b"}], NODES, "path '/a b' has to be absolute, without blanks"),
+        ([{"path": "/a/"}], NODES, "without a slash at its end"),
+        ([{}], NODES, "path '' has to be absolute"),
+        ([{"path": "/a"}], [], "/a has no clients, and the inventory has no nodes: name them"),
+        ([{"path": "/a", "clients": ["x(rw)"]}], NODES, "client 'x(rw)' is no address"),
+        ([{"path": "/a", "clients": ["x y"]}], NODES, "client 'x y' is no address"),
+        ([{"path": "/a", "options": ["rw,sync"]}], NODES, "option 'rw,sync' is none of exports(5)"),
+        ([{"path": "/b"}, {"path": "/b"}], NODES, "nfs_server_exports[1]: /b has been given to 10.90.0.11, 10.90.0.21"),
+    ],
+)
+def test_what_would_break_the_file_is_refused(exports: list[dict[str, Any]], nodes: list[str], problem: str) -> None:
+    for render in (nfs.kernel_exports, nfs.ganesha_exports):
+        with pytest.raises(AnsibleFilterError) as refused:
+            render(exports, nodes)
+        assert problem in str(refused.value)
+
+
+def test_all_problems_come_at_once() -> None:
+    with pytest.raises(AnsibleFilterError, match=r"\[0\].*; nfs_server_exports\[1\]"):
+        nfs.by_path([{"path": "a"}, {"path": "b"}], NODES)
+
+
+def test_ganesha_gets_the_same_meaning() -> None:
+    exports = [{"path": "/data/nfs", "clients": NODES, "options": ["rw", "no_root_squash", "async", "sec=sys:krb5"]}]
+    assert nfs.ganesha_exports(exports, []) == (
+        "EXPORT {\n"
+        "  Export_Id = 51831;\n"
+        "  Path = /data/nfs;\n"
+        "  Pseudo = /data/nfs;\n"
+        "  Protocols = 4;\n"
+        "  Access_Type = None;\n"
+        "  FSAL {\n"
+        "    Name = VFS;\n"
+        "  }\n"
+        "  CLIENT {\n"
+        "    Clients = 10.90.0.11, 10.90.0.21;\n"
+        "    Protocols = 4;\n"
+        "    Access_Type = RW;\n"
+        "    Squash = No_Root_Squash;\n"
+        "    PrivilegedPort = true;\n"
+        "    SecType = sys, krb5;\n"
+        "  }\n"
+        "}\n"
+    )
+
+
+def test_ganesha_has_the_kernel_s_defaults() -> None:
+    rule = nfs.ganesha_rule(nfs.Rule(("*",), ("insecure", "anonuid=7", "anongid=8")))
+    assert rule == {
+        "Clients": ["*"],
+        "Protocols": 4,
+        "Access_Type": "RO",
+        "Squash": "Root_Squash",
+        "PrivilegedPort": "false",
+        "Anonymous_Uid": "7",
+        "Anonymous_Gid": "8",
+    }
+
+
+@pytest.mark.parametrize("option", ["fsid=0", "crossmnt", "anonuid", "pnfs"])
+def test_what_ganesha_can_t_do_is_refused(option: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"nothing like '{option}'; it knows rw, ro"):
+        nfs.ganesha_rule(nfs.Rule(("*",), (option,)))
+
+
+def test_an_export_keeps_its_number_whatever_others_there_are() -> None:
+    alone = nfs.export_ids(["/data/nfs"])
+    assert nfs.export_ids(["/another", "/data/nfs", "/zoo"])["/data/nfs"] == alone["/data/nfs"]
+
+
+def test_numbers_are_unique_and_of_16_bits() -> None:
+    paths = [f"/data/{number}" for number in range(2000)]
+    numbers = nfs.export_ids(paths)
+    assert len(set(numbers.values())) == len(paths)
+    assert min(numbers.values()) >= 1
+    assert max(numbers.values()) <= 65535
+
+
+def test_blocks() -> None:
+    blocks = {"NFS_CORE_PARAM": {"allow": True, "NFS_Port": 2049}, "LOG": {"Facility": {"destination": "a b"}}}
+    assert nfs.ganesha_configuration(blocks) == (
+        "NFS_CORE_PARAM {\n  allow = true;\n  NFS_Port = 2049;\n}\n"
+        'LOG {\n  Facility {\n    destination = "a b";\n  }\n}\n'
+    )
+    assert nfs.block("A", {"B": [{"c": 1}, {"c": 2}]}) == "A {\n  B {\n    c = 1;\n  }\n  B {\n    c = 2;\n  }\n}\n"
+
+
+def test_directories() -> None:
+    exports = [{"path": "/data/nfs", "mode": "0775"}, {"path": "/srv"}, {"path": "/srv", "clients": ["*"]}]
+    volumes = [
+        {"name": "a", "path": "/data/nfs/a/b", "owner": "1000", "mode": None},
+        {"name": "elsewhere", "path": "/data/nfs-other"},
+        {"name": "whole", "path": "/srv"},
+    ]
+    assert nfs.directories(exports, volumes) == [
+        {"path": "/data/nfs", "state": "directory", "mode": "0775"},
+        {"path": "/srv", "state": "directory"},
+        {"path": "/data/nfs/a/b", "state": "directory", "owner": "1000"},
+    ]
