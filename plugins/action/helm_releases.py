@@ -51,11 +51,11 @@ class ActionModule(ActionBase):
             after = "".join(f"{item.key}: {item.title}\n" for item in wanted)
             actions = [f"install {item.key}" for item in wanted]
             diff = {"before": "", "after": after}
-            return {"changed": bool(wanted), "actions": actions, "revisions": {}, "diff": diff}
+            return {"changed": bool(wanted), "actions": actions, "revisions": {}, "rolled_back": {}, "diff": diff}
         stored = Stored(connect(arguments["controller_kubeconfig"]), "Secret", "kubestead-helm", "releases.json")
         recorded = json.loads(stored.text or "{}")
         if not wanted and not recorded:
-            return {"changed": False, "actions": [], "revisions": {}}
+            return {"changed": False, "actions": [], "revisions": {}, "rolled_back": {}}
         if not self._task.check_mode:
             # First, because what a run that is killed has installed must be found again.
             self._remember(stored, helm.intended(wanted, recorded))
@@ -72,7 +72,7 @@ class ActionModule(ActionBase):
             task_vars=variables,
         )
         if not self._task.check_mode:
-            known = helm.reached(wanted, helm.intended(wanted, recorded), answer.get("revisions") or {})
+            known = helm.reached(wanted, helm.intended(wanted, recorded), answer)
             self._remember(stored, known)
         # What it was told holds whole charts.
         answer.pop("invocation", None)

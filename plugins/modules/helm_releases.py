@@ -166,6 +166,11 @@ revisions:
   returned: success
   type: dict
   sample: {shop/web: 3}
+rolled_back:
+  description: The revision of a release whose upgrade failed and that Helm has put back as it was.
+  returned: success
+  type: dict
+  sample: {}
 """
 
 import base64
@@ -204,12 +209,13 @@ class Refused(Exception):
     """What is wanted can't be."""
 
 
-class Failed(Exception):
-    """Helm failed; what it did before is known."""
+@dataclass(frozen=True)
+class Done:
+    """What was done: revisions of what is as wanted (0: gone), and of what helm put back as it was before."""
 
-    def __init__(self, message: str, revisions: Mapping[str, int]) -> None:
-        super().__init__(message)
-        self.revisions = revisions
+    revisions: Mapping[str, int]
+    rolled_back: Mapping[str, int]
+    failure: str | None
 
 
 @dataclass(frozen=True)
@@ -487,26 +493,42 @@ def home() -> Iterator[str]:
             shutil.rmtree(folder)
 
 
-def carry_out(run: Runner, params: Mapping[str, Any], steps: Sequence[Step], orders: Sequence[Order]) -> dict[str, int]:
-    """Do all steps; what was done is known even if one fails."""
+def explain(step: Step, error: CommandError) -> str:
+    """Return why helm failed, without its command line of many paths."""
+    lines = [line for line in error.stderr.splitlines() if line and not line.startswith("level=")]
+    reason = " ".join(lines).partition("Error: ")[2] or str(error)
+    hint = f"look at `kubectl -n {step.order.namespace} get events` and at the pods"
+    return f"{step} ({step.order.title or 'no longer listed'}): {redact(reason)}; {hint}"
+
+
+def carry_out(run: Runner, params: Mapping[str, Any], steps: Sequence[Step], orders: Sequence[Order]) -> Done:
+    """Do all steps up to one that fails."""
     failure = None
-    kept = {step.order.key for step in steps}
+    open_steps = list(steps)
     with home() as folder:
         helm = Helm(run, folder, params)
-        for step in steps:
-            try:
-                helm.do(step)
-            except CommandError as error:
-                failure = f"{step}: {redact(str(error))}"
-                break
-            kept.discard(step.order.key)
+        try:
+            while open_steps:
+                helm.do(open_steps[0])
+                open_steps.pop(0)
+        except CommandError as error:
+            failure = explain(open_steps[0], error)
     found = read_states(run(STATES).stdout)
-    # Those that were not reached stay as they are remembered.
-    revisions = {order.key: found[order.key].last for order in orders if order.chart and order.key not in kept}
-    gone = {order.key: 0 for order in orders if not order.chart and order.key not in kept}
-    if failure:
-        raise Failed(failure, {**revisions, **gone})
-    return {**revisions, **gone}
+    waiting = {step.order.key for step in open_steps}
+    return Done(
+        revisions={
+            order.key: found[order.key].last if order.chart else 0 for order in orders if order.key not in waiting
+        },
+        rolled_back={step.order.key: found[step.order.key].last for step in open_steps[:1] if went_back(step, found)},
+        failure=failure,
+    )
+
+
+def went_back(step: Step, found: Mapping[str, Release]) -> bool:
+    """Tell whether a release is again as it was left the last time, under a new revision."""
+    after = found.get(step.order.key, Release())
+    untouched = (step.order.recorded or {}).get("revision") == step.release.last
+    return untouched and after.last > step.release.last and after.status == "deployed"
 
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -563,18 +585,23 @@ def main() -> None:
     os.environ["KUBECONFIG"] = module.params["kubeconfig"]
     orders = [Order(**order) for order in module.params["orders"].values()]
     with guard(module):
-        steps = plan(orders, read_states(run(STATES).stdout))
+        found = read_states(run(STATES).stdout)
+        steps = plan(orders, found)
         result = {
             "changed": bool(steps),
             "actions": [str(step) for step in steps],
             "diff": difference(steps),
-            "revisions": {},
+            # Uninstalled by somebody else, or never installed: nothing to remember.
+            "revisions": {
+                order.key: 0 for order in orders if not order.chart and not found.get(order.key, Release()).ours
+            },
+            "rolled_back": {},
         }
         if steps and not module.check_mode:
-            try:
-                result["revisions"] = carry_out(run, module.params, steps, orders)
-            except Failed as failure:
-                module.fail_json(msg=str(failure), revisions=failure.revisions)
+            done = carry_out(run, module.params, steps, orders)
+            result.update(revisions=done.revisions, rolled_back=done.rolled_back)
+            if done.failure:
+                module.fail_json(msg=done.failure, **result)
         module.exit_json(**result)
 
 

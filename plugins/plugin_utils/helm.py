@@ -199,10 +199,13 @@ def intended(wanted: Sequence[Wanted], recorded: Mapping[str, Mapping[str, Any]]
 
 
 def reached(
-    wanted: Sequence[Wanted], recorded: Mapping[str, Mapping[str, Any]], revisions: Mapping[str, int]
+    wanted: Sequence[Wanted], recorded: Mapping[str, Mapping[str, Any]], answer: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the record of what was done: revision 0 is a release that is gone."""
+    revisions = answer.get("revisions") or {}
     record = {key: dict(entry) for key, entry in recorded.items() if revisions.get(key) != 0}
+    for key, revision in (answer.get("rolled_back") or {}).items():
+        record[key]["revision"] = revision
     for item in wanted:
         if item.key in revisions:
             record[item.key] = {
