@@ -25,6 +25,7 @@ from ansible.utils.collection_loader import AnsibleCollectionConfig
 
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import templates
 from tests.lab import artifacts
+from tests.lab.addons import monitoring as lab
 
 ROOT = Path(__file__).parents[2]
 ROLES = ROOT / "roles"
@@ -35,6 +36,7 @@ PROVIDERS_SCHEMA = json.loads((ROOT / "tests/unit/fixtures/grafana/providers.sch
 if AnsibleCollectionConfig.collection_finder is None:
     init_plugin_loader()  # Else there are no lookups.
 
+IMAGES = ("prometheus", "node_exporter", "blackbox_exporter", "alertmanager", "kube_state_metrics", "grafana")
 VIP = "10.90.0.100"
 RECEIVER = {"route": {"receiver": "mail"}, "receivers": [{"name": "mail"}]}
 HIGHLY_AVAILABLE = {"cluster_vip": VIP, "control_planes": 3, "monitoring_alertmanager_configuration": RECEIVER}
@@ -186,6 +188,12 @@ class TestObjects:
         for name, rule in rules(case).items():
             for job in re.findall(r"""job=["']([^"']+)["']""", rule["expr"]):
                 assert job in known, name
+
+
+def test_the_lab_has_the_images() -> None:
+    given = variables("monitoring", {})
+    images = {name: given[f"__cluster_{name}_image"].partition("/")[2] for name in IMAGES}
+    assert set(images.values()) - {images["grafana"]} == set(lab.PROGRAMS)
 
 
 class TestConfiguration:
