@@ -87,6 +87,7 @@ def test_a_rerun_changes_nothing(cluster: Cluster) -> None:
         ("network_flannel_backend=vxlan", "network_flannel_backend: found host-gw in the cluster, expected vxlan"),
         ("network_plugin=calico", "network_plugin: found flannel in the cluster, expected calico or none"),
     ],
+    ids=["backend", "plugin"],
 )
 def test_a_living_cluster_keeps_its_network(cluster: Cluster, setting: str, found: str) -> None:
     run = cluster.site("--tags", "network", "-e", setting)
