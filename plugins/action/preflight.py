@@ -63,6 +63,7 @@ class ActionModule(SettingsAction):
             required=arguments["required"],
             specs=variables.argument_specs(root),
             prefixes=variables.prefixes(root),
+            nfs_servers=(task_vars or {}).get("groups", {}).get("nfs_server", ()),
         )
         hosts = list(self.reports(task_vars or {}, arguments, intent))
         findings = preflight.check(intent, hosts)

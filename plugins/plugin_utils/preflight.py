@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import mapping
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import (
     containerd_from_docker,
     engine_from_docker,
@@ -203,7 +204,8 @@ class ClusterIntent:
     """What the inventory wants of the cluster.
 
     ``settings`` are the shared settings as given, whatever their types: variable cluster_X under the key X. ``specs``
-    are the argument specifications of all roles' variables, ``prefixes`` what these variables begin with.
+    are the argument specifications of all roles' variables, ``prefixes`` what these variables begin with;
+    ``nfs_servers`` are the hosts of that group.
     """
 
     version: str = ""
@@ -227,6 +229,7 @@ class ClusterIntent:
     specs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     prefixes: Sequence[str] = ()
     required: Sequence[str] = ()
+    nfs_servers: Sequence[str] = ()
     undefined: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -1749,6 +1752,32 @@ def used_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> dict[
     return used
 
 
+def check_nfs_storage(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    if not shared(cluster, hosts, "nfs_storage_enabled", False):
+        return
+    volumes = [mapping(item) for item in shared(cluster, hosts, "nfs_storage_volumes", ())]
+    served_elsewhere = shared(cluster, hosts, "nfs_storage_provisioner", "csi") == "none" and all(
+        item.get("server") for item in volumes
+    )
+    if not (shared(cluster, hosts, "nfs_storage_server", "") or cluster.nfs_servers or served_elsewhere):
+        yield error(
+            "nfs-storage",
+            "nfs_storage_server",
+            "no server",
+            "an address, or a host in group nfs_server",
+            "say whose exports the volumes are on",
+        )
+    names = [str(item.get("name")) for item in volumes]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield error(
+            "nfs-storage",
+            "nfs_storage_volumes",
+            f"the name {name} {names.count(name)} times",
+            "a name of its own for each volume",
+            "rename all but one",
+        )
+
+
 def check_metallb_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
     if not shared(cluster, hosts, "metallb_enabled", False):
         return
@@ -1959,6 +1988,7 @@ RULES: tuple[Rule, ...] = (
     Rule("ingress-exposure", check_ingress_exposure),
     Rule("ingress-ports", check_ingress_ports),
     Rule("ingress-certificate", check_ingress_certificate),
+    Rule("nfs-storage", check_nfs_storage),
 )
 
 

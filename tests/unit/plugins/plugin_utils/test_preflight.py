@@ -600,6 +600,14 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "ingress_http_port", "10250, which Kubernetes has", "free on every node", "change ingress_http_port"),
     ("ingress-certificate", "error", ingress(ingress_default_certificate="no PEM"),
      "ingress_default_certificate", "no certificate", "a certificate in PEM", "ansible.builtin.file"),
+    ("nfs-storage", "error", network(nfs_storage_enabled=True),
+     "nfs_storage_server", "no server", "a host in group nfs_server", "whose exports"),
+    ("nfs-storage", "error", network(nfs_storage_enabled=True, nfs_storage_provisioner="none",
+                                     nfs_storage_volumes=[{"name": "a", "server": "x"}, {"name": "b"}]),
+     "nfs_storage_server", "no server", "a host in group nfs_server", "whose exports"),
+    ("nfs-storage", "error", network(nfs_storage_enabled=True, nfs_storage_server="192.0.2.40",
+                                     nfs_storage_volumes=[{"name": "a"}, {"name": "b"}, {"name": "a"}]),
+     "nfs_storage_volumes", "the name a 2 times", "of its own", "rename"),
 ]  # fmt: skip
 
 
@@ -623,6 +631,25 @@ def test_failing(rule: str, severity: str, spoil: Spoil, where: str, found: str,
     assert remedy in finding.remedy
     assert str(finding) == f"{where}: found {finding.found}; expected {finding.expected}; {finding.remedy}"
     assert "\n" not in str(finding)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        network(nfs_storage_enabled=False, nfs_storage_volumes=[{"name": "a"}, {"name": "a"}]),
+        both(network(nfs_storage_enabled=True), others(nfs_servers=["store1"])),
+        network(nfs_storage_enabled=True, nfs_storage_server="192.0.2.40"),
+        network(
+            nfs_storage_enabled=True,
+            nfs_storage_provisioner="none",
+            nfs_storage_volumes=[{"name": "a", "server": "192.0.2.40"}],
+        ),
+    ],
+)
+def test_storage_with_a_server(spoil: Spoil) -> None:
+    cluster = Cluster()
+    spoil(cluster)
+    assert not [finding for finding in cluster.findings if finding.rule == "nfs-storage"]
 
 
 def test_every_rule_has_a_failing_case() -> None:
