@@ -235,3 +235,18 @@ def test_the_images_of_another_registry() -> None:
 
 def test_every_supported_version_has_its_images() -> None:
     assert set(TAGS) == set(yaml.safe_load(VERSIONS.read_text())["__cluster_supported_minors"])
+
+
+@pytest.mark.parametrize(
+    ("system", "source", "containerd", "engine"),
+    [
+        ({"family": "debian", "codename": "trixie"}, "auto", False, False),
+        ({"family": "debian", "codename": "bookworm"}, "auto", True, False),
+        ({"family": "redhat", "codename": ""}, "auto", True, True),
+        ({"family": "debian", "codename": "trixie"}, "docker", True, True),
+        ({"family": "redhat", "codename": ""}, "distribution", False, False),
+    ],
+)
+def test_whose_packages_the_runtime_is(system: dict[str, str], source: str, containerd: bool, engine: bool) -> None:
+    assert sources.containerd_from_docker(system, source) is containerd
+    assert sources.engine_from_docker(system, source) is engine
