@@ -10,6 +10,7 @@ bundle to the others.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 
 from tests.lab import engine
 from tests.lab.inventory import inventory as lab_inventory
+from tests.lab.lab import load
 from tests.lab.packages import architecture
 
 from .cluster import ROOT, SITE_SECONDS, Change, Cluster, fresh, playbook_command, playbook_environment
@@ -78,7 +80,14 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    """Three machines that reach nothing but each other and the lab's mirror."""
+    """Three machines that reach nothing but each other and the lab's mirror.
+
+    KUBESTEAD_E2E_OFFLINE_LAB names a lab to use instead, which is not removed.
+    """
+    name = os.environ.get("KUBESTEAD_E2E_OFFLINE_LAB")
+    if name:
+        yield Site(Cluster(load(name)))
+        return
     with fresh(LAB, 1, 2, "--internal") as cluster:
         yield Site(cluster)
 
