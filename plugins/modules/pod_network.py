@@ -38,13 +38,8 @@ options:
     description: How packets are to get from node to node, flannel's backend or Calico's encapsulation.
     type: str
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: The module changes nothing.
-  diff_mode:
-    support: none
-    description: The module changes nothing.
+extends_documentation_fragment:
+  - kubestead.cluster.attributes.read_only
 """
 
 EXAMPLES = r"""
