@@ -30,7 +30,6 @@ SPEC = {
     "systems": {"type": "list", "elements": "str", "required": True},
     "packages": {"type": "dict", "required": True},
     "container_runtime": {"type": "str", "choices": ["containerd", "docker"], "default": "containerd"},
-    "docker_source": {"type": "str", "choices": ["auto", "distribution", "docker"], "default": "auto"},
     "containerd_source": {"type": "str", "choices": ["auto", "distribution", "docker"], "default": "auto"},
     "settings": {"type": "dict", "required": True},
     "registries": {"type": "dict", "default": {}, "no_log": True},
@@ -134,13 +133,8 @@ def wanted_images(arguments: dict[str, Any]) -> list[str]:
 def wanted_packages(arguments: dict[str, Any], system: System) -> tuple[list[str], bool]:
     """The packages for a system, and whether Docker's repository is needed for them."""
     packages = arguments["packages"][system.os["family"]]
-    if arguments["container_runtime"] == "containerd":
-        docker = containerd_from_docker(system.os, arguments["containerd_source"])
-        return [*packages, "containerd.io" if docker else "containerd"], docker
-    docker = arguments["docker_source"] == "docker"
-    engine = ["docker-ce", "docker-ce-cli", "containerd.io"] if docker else ["docker.io"]
-    # With a mirror of the site, cri-dockerd is a package too.
-    return [*packages, *engine, "cri-dockerd"], docker
+    docker = containerd_from_docker(system.os, arguments["containerd_source"])
+    return [*packages, "containerd.io" if docker else "containerd"], docker
 
 
 def lines(sums: Mapping[str, str]) -> str:
@@ -167,6 +161,10 @@ class ActionModule(ActionBase):
         return result
 
     def _plan(self, arguments: dict[str, Any], scratch: Path) -> Plan:
+        if arguments["container_runtime"] != "containerd":
+            # Docker asks mirrors for images of docker.io only.
+            found = arguments["container_runtime"]
+            raise BundleError(f"cluster_container_runtime: found {found}, expected containerd, which a bundle is for")
         systems = [System.of(name) for name in dict.fromkeys(arguments["systems"])]
         if not systems:
             raise BundleError("bundle_systems: found none, expected those of the machines, such as debian-13-amd64")

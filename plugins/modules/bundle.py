@@ -45,15 +45,10 @@ options:
     choices: [auto, distribution, docker]
     default: auto
   container_runtime:
-    description: The container runtime.
+    description: The container runtime. V(docker) is refused, as it asks mirrors for images of docker.io only.
     type: str
     choices: [containerd, docker]
     default: containerd
-  docker_source:
-    description: Whose Docker Engine it is, as role C(docker) has it.
-    type: str
-    choices: [auto, distribution, docker]
-    default: auto
   settings:
     description: The shared settings of role C(cluster), which say where packages come from.
     type: dict

@@ -135,16 +135,6 @@ def test_collected_once(world: World, tmp_path: Path) -> None:
     assert world.fetched == []
 
 
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [("auto", ["docker.io", "cri-dockerd", "own"]), ("docker", ["containerd.io", "cri-dockerd", "docker"])],
-)
-def test_docker_as_the_runtime(world: World, tmp_path: Path, source: str, expected: list[str]) -> None:
-    collect(tmp_path / "b", check=True, container_runtime="docker", docker_source=source)
-    assert world.asked[-3:] == expected
-    assert "containerd" not in world.asked
-
-
 def test_another_version_replaces_the_first(world: World, tmp_path: Path) -> None:
     collect(tmp_path / "b")
     (tmp_path / "b/notes").write_text("of the user")
@@ -205,6 +195,7 @@ def test_files_of_the_user(world: World, tmp_path: Path) -> None:
     [
         ({"systems": []}, "bundle_systems: found none"),
         ({"systems": ["rocky-9-amd64"]}, "bundle_systems: found 'rocky-9-amd64'"),
+        ({"container_runtime": "docker"}, "cluster_container_runtime: found docker, expected containerd"),
         ({"version": "1.30.1"}, "cluster_version: found '1.30.1', expected a version of 1.36"),
     ],
 )
