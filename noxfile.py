@@ -164,7 +164,8 @@ def molecule(session: nox.Session) -> None:
         session.error(f"deprecated features in use: {deprecated}")
 
 
-# The life of one cluster: planned, made while it is watched, unchanged, drifted, and at last broken.
+# The life of one cluster: planned, made while it is watched, unchanged, drifted, and at last broken. Then clusters of
+# other kinds.
 E2E = [
     "tests/e2e/test_sources.py",
     "tests/e2e/test_bad_input.py",
@@ -173,6 +174,11 @@ E2E = [
     "tests/e2e/test_failover.py",
     "tests/e2e/test_interrupt.py",
     "tests/e2e/test_grow.py",
+    "tests/e2e/test_smoke_reset.py",
+    "tests/e2e/test_network.py",
+    "tests/e2e/test_docker.py",
+    "tests/e2e/test_offline.py",
+    "tests/e2e/test_monitoring.py",
 ]
 
 
