@@ -10,8 +10,11 @@ replace (
 	github.com/traefik/traefik/dynamic/ext => ./ext
 )
 
-// A copy of the module without its DNS providers (see versions.py).
-replace github.com/go-acme/lego/v5 => ./lego
+// A stand-in (see its comment), and a copy of the module without its DNS providers (see versions.py).
+replace (
+	github.com/aws/aws-sdk-go-v2/service/ec2 => ./ec2
+	github.com/go-acme/lego/v5 => ./lego
+)
 
 exclude github.com/tencentcloud/tencentcloud-sdk-go v3.0.83+incompatible
 
