@@ -61,6 +61,7 @@ def options(spec: dict[str, Any]) -> Iterator[str]:
 def unknown_variables(pieces: Iterator[str]) -> set[str]:
     """Words that look like variables of ours and are none."""
     known = {*SPECS, *ROLES, *PLUGINS, *PREFIXES, *(name for spec in SPECS.values() for name in options(dict(spec)))}
+    known |= {str(choice) for spec in SPECS.values() for choice in spec.get("choices", ())}
     words = {word for piece in pieces for word in re.findall(r"(?<![\w/.-])[a-z]\w+(?![\w/-])", piece)}
     return {word for word in words if word.startswith(PREFIXES) and word not in known}
 

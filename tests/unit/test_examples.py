@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
@@ -20,6 +21,11 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/hosts"))
 GROUPS = (preflight.CONTROL_PLANE, preflight.WORKER)
+SPECS = variables.argument_specs(ROOT)
+HA = (ROOT / "examples/ha/hosts").read_text(encoding="utf-8")
+SECTION = re.compile(r"^ *# --- ", re.MULTILINE)
+# Parts that can be switched on and off, by what their variables begin with.
+PARTS = {name.removesuffix("enabled") for name in SPECS if (ROOT / "roles" / name.removesuffix("_enabled")).is_dir()}
 
 
 def read_inventory(hosts: Path) -> dict[str, Any]:
@@ -35,14 +41,19 @@ def members(inventory: dict[str, Any], group: str) -> list[str]:
     return list(inventory.get(group, {}).get("hosts", []))
 
 
+def own_variables(inventory: dict[str, Any], host: str) -> dict[str, Any]:
+    """A host's variables as they stand there, without those that templates make when a playbook runs."""
+    values: dict[str, Any] = inventory["_meta"]["hostvars"][host]
+    return {name: value for name, value in values.items() if "{{" not in str(value)}
+
+
 def findings(inventory: dict[str, Any]) -> list[preflight.Finding]:
     """What preflight says of an inventory whose machines have not been read."""
-    specs = variables.argument_specs(ROOT)
     prefixes = variables.prefixes(ROOT)
     shared: dict[str, Any] = {}
     hosts = []
     for name in dict.fromkeys(host for group in GROUPS for host in members(inventory, group)):
-        values = inventory["_meta"]["hostvars"][name]
+        values = own_variables(inventory, name)
         shared |= {key.removeprefix("cluster_"): value for key, value in values.items() if key.startswith("cluster_")}
         hosts.append(
             preflight.HostReport(
@@ -56,7 +67,9 @@ def findings(inventory: dict[str, Any]) -> list[preflight.Finding]:
                 variables={key: value for key, value in values.items() if not key.startswith("ansible_")},
             )
         )
-    return preflight.check(preflight.build_intent(shared, specs=specs, prefixes=prefixes), hosts)
+    servers = members(inventory, "nfs_server")
+    intent = preflight.build_intent(shared, specs=SPECS, prefixes=prefixes, nfs_servers=servers)
+    return preflight.check(intent, hosts)
 
 
 def test_there_are_examples() -> None:
@@ -68,6 +81,57 @@ def test_inventory(example: Path) -> None:
     inventory = read_inventory(example / "hosts")
     assert members(inventory, preflight.CONTROL_PLANE)
     assert findings(inventory) == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_every_variable_is_one_of_the_collection(example: Path) -> None:
+    every = {name for values in read_inventory(example / "hosts")["_meta"]["hostvars"].values() for name in values}
+    assert {name for name in every if not name.startswith("ansible_")} - set(SPECS) == set()
+
+
+def with_choices(section: str) -> str:
+    """A section of the example with the lines that are commented out in it."""
+    lines, inside = [], False
+    for line in section.splitlines():
+        comment = re.fullmatch(r"( *)# ( *)((\w*).*)", line)
+        if comment:
+            starts = f"{comment[4]}:" in comment[3] and (comment[4] in SPECS or comment[4] == "kube_mirror")
+            inside = starts or (inside and comment[2] != "")
+        lines.append(f"{comment[1]}{comment[2]}{comment[3]}" if comment and inside else line)
+    return "\n".join(lines) + "\n"
+
+
+def sections() -> list[str]:
+    starts = [0, *(found.start() for found in SECTION.finditer(HA)), len(HA)]
+    return [HA[start:end] for start, end in itertools.pairwise(starts)]
+
+
+@pytest.mark.parametrize("number", range(len(sections())))
+def test_choices_that_are_commented_out(number: int, tmp_path: Path) -> None:
+    parts = sections()
+    parts[number] = with_choices(parts[number])
+    (tmp_path / "hosts").write_text("".join(parts))
+    inventory = read_inventory(tmp_path / "hosts")
+    for host, values in inventory["_meta"]["hostvars"].items():
+        assert {name for name in values if not name.startswith("ansible_")} - set(SPECS) == set(), host
+        if "cluster_mirror_host" in values:
+            values["cluster_mirror_ca"] = "-----BEGIN CERTIFICATE-----"
+    assert findings(inventory) == []
+
+
+def test_choices_are_found() -> None:
+    commented = [part for part in sections() if with_choices(part) != part]
+    assert len(commented) >= len(PARTS) - 1
+    text = "".join(map(with_choices, sections())).partition("\n---\n")[2]
+    assert not re.search(r"^ *# +(- |\w+:( |$))", text, re.MULTILINE), "a choice that is no variable"
+
+
+def test_the_whole_platform_is_switched_on() -> None:
+    values = read_inventory(ROOT / "examples/ha/hosts")["_meta"]["hostvars"]["cp1"]
+    # Belonging to its group switches the server on.
+    assert {f"{part}enabled" for part in PARTS} - {"nfs_server_enabled"} == {
+        name for name, value in values.items() if name.endswith("_enabled") and value is True
+    }
 
 
 def test_a_misspelt_variable_of_an_example_is_found() -> None:
@@ -93,7 +157,11 @@ def test_all_examples_have_the_same_settings() -> None:
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-def test_the_inventory_of_the_readme_is_the_example(readme: str) -> None:
+def test_the_inventory_of_the_readme_is_the_example_without_the_platform(readme: str) -> None:
     blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / readme).read_text(), re.MULTILINE | re.DOTALL)
     (shown,) = [block for block in map(yaml.safe_load, blocks) if isinstance(block, dict) and "kubernetes" in block]
-    assert shown == yaml.safe_load((ROOT / "examples/ha/hosts").read_text())
+    example = yaml.safe_load(HA)["kubernetes"]
+    assert shown["kubernetes"] == {
+        "children": {name: group for name, group in example["children"].items() if name in GROUPS},
+        "vars": {name: value for name, value in example["vars"].items() if not name.startswith(tuple(PARTS))},
+    }
