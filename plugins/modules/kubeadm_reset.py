@@ -264,13 +264,13 @@ def own_routes(routes: Sequence[Mapping[str, Any]], notes: str) -> list[Route]:
     network = FLANNEL_NETWORK.search(notes)
     if not network:
         return []
-    pods = ipaddress.ip_network(network.group(1))
+    pods = ipaddress.IPv4Network(network.group(1))
     found = [
         Route(item["dst"], item["gateway"], item["dev"])
         for item in routes
         if item["dst"] != "default" and "gateway" in item and not OWN_LINK.match(item["dev"])
     ]
-    return [route for route in found if ipaddress.ip_network(route.destination).subnet_of(pods)]
+    return [route for route in found if ipaddress.IPv4Network(route.destination).subnet_of(pods)]
 
 
 def read_routes(run: Runner, root: Path) -> list[Route]:
