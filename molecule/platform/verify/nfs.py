@@ -20,7 +20,7 @@ SECONDS = 120
 PODS = "/api/v1/namespaces/default/pods"
 CLAIMS = "/api/v1/namespaces/default/persistentvolumeclaims"
 VOLUMES = "/api/v1/persistentvolumes"
-CLAIM = {
+CLAIM: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "PersistentVolumeClaim",
     "metadata": {"name": "nfs-check"},
@@ -129,7 +129,7 @@ def read(api: Api, image: str, writer: str, reader: str) -> None:
         raise Unexpected("nfs-keeper does not run any more")
 
 
-def delete(api: Api, image: str, writer: str, reader: str) -> None:
+def delete(api: Api) -> None:
     """Delete the claim: its volume goes with it."""
     remove(api, f"{PODS}/nfs-keeper")
     volume = ask(api, "GET", f"{CLAIMS}/nfs-check")["spec"]["volumeName"]
@@ -139,8 +139,12 @@ def delete(api: Api, image: str, writer: str, reader: str) -> None:
 
 def main(kubeconfig: str, image: str, writer: str, reader: str, step: str) -> None:
     """One of the steps."""
+    api = connect(kubeconfig)
     try:
-        {"write": write, "read": read, "delete": delete}[step](connect(kubeconfig), image, writer, reader)
+        if step == "delete":
+            delete(api)
+        else:
+            {"write": write, "read": read}[step](api, image, writer, reader)
     except Unexpected as error:
         sys.exit(str(error))
 
