@@ -96,7 +96,7 @@ def run(api: Api, name: str, image: str, node: str, script: str) -> str:
     """A pod's output, after which it is gone."""
     ask(api, "POST", PODS, pod(name, image, node, script), 201)
     wait(f"pod {name} succeeds", lambda: phase(api, name) == "Succeeded")
-    output = api.raw("GET", f"{PODS}/{name}/log")[1]
+    output: str = api.raw("GET", f"{PODS}/{name}/log")[1]
     remove(api, f"{PODS}/{name}")
     return output
 

@@ -155,6 +155,11 @@ def test_manifest_and_configuration_name_the_same_layers() -> None:
     assert json.loads(configuration)["config"]["Entrypoint"] == ["/pause"]
 
 
+def test_a_package_s_file_is_named_without_the_epoch() -> None:
+    assert packages.Package("nfs-common", "9:1", "amd64", {}).filename == "nfs-common_1_amd64.deb"
+    assert packages.Package("runc", "1.4.3-1.1", "amd64", {}).filename == "runc_1.4.3-1.1_amd64.deb"
+
+
 def test_sources_of_a_node_are_debian_s() -> None:
     assert rootfs.sources("trixie") == [
         "deb http://deb.debian.org/debian trixie main",
