@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from ansible_collections.kubestead.cluster.plugins.module_utils._smoke import pods
 from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.namespace import Object, expect
 from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.suite import Case, Scene
 
@@ -26,20 +27,26 @@ NOTES = {"name": "notes", "emptyDir": {}}
 ONCE = "[[ -e /notes/once ]] || { touch /notes/once; %s; }; %s"
 
 
-def container_status(scene: Scene, pod: str) -> Object:
+def status_of(found: Object) -> Object:
     """Return the status of a pod's only container, without anything where there is none yet."""
-    statuses = scene.space.get("Pod", pod)["status"].get("containerStatuses", [])
+    statuses = found["status"].get("containerStatuses", [])
     empty: Object = {"restartCount": 0, "state": {}, "lastState": {}}
     return statuses[0] if statuses else empty
 
 
-def restarted(scene: Scene, pod: str, more_than: int = 0) -> Object:
+def container_status(scene: Scene, pod: str) -> Object:
+    """Return the status of a pod's only container now."""
+    return status_of(scene.space.get("Pod", pod))
+
+
+def restarted(scene: Scene, pod: str) -> Object:
     """Wait until a container runs again; return its status."""
 
     def attempt() -> Object:
-        status = container_status(scene, pod)
-        found = f"{status['restartCount']} restarts, {', '.join(status['state']) or 'no container'}"
-        expect(status["restartCount"] > more_than and "running" in status["state"], found, f"pod {pod} restarted")
+        found = scene.space.get("Pod", pod)
+        status = status_of(found)
+        again = status["restartCount"] > 0 and "running" in status["state"]
+        expect(again, f"{status['restartCount']} restarts ({pods.problem(found)})", f"pod {pod} running again")
         return status
 
     found: Object = scene.wait(attempt)

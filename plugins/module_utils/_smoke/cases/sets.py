@@ -69,10 +69,12 @@ def daemon_set(scene: Scene) -> str:
     wanted = sorted(node.name for node in scene.nodes)
 
     def everywhere() -> dict[str, str]:
-        found = [pod for pod in scene.pods() if pods.is_ready(pod)]
-        there = {pod["spec"]["nodeName"]: pod["metadata"]["name"] for pod in found}
+        found = scene.pods()
+        there = {pod["spec"]["nodeName"]: pod["metadata"]["name"] for pod in found if pods.is_ready(pod)}
         missing = [name for name in wanted if name not in there]
-        expect(not missing, f"no Ready pod on {', '.join(missing)}", "one on every node")
+        reasons = {pods.problem(pod) for pod in found if not pods.is_ready(pod)}
+        why = f" ({'; '.join(sorted(reasons))})" if reasons else ""
+        expect(not missing, f"no Ready pod on {', '.join(missing)}{why}", "one on every node")
         expect(len(found) == len(wanted), f"{len(found)} pods", f"one on each of the {len(wanted)} nodes")
         return there
 
