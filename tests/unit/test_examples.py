@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
@@ -28,12 +29,17 @@ SECTION = re.compile(r"^ *# --- ", re.MULTILINE)
 PARTS = {name.removesuffix("enabled") for name in SPECS if (ROOT / "roles" / name.removesuffix("_enabled")).is_dir()}
 
 
-def read_inventory(hosts: Path) -> dict[str, Any]:
-    """What Ansible makes of an inventory."""
+@functools.cache
+def inventory_text(hosts: Path) -> str:
     program = Path(sys.executable).parent / "ansible-inventory"
     done = subprocess.run([program, "-i", hosts, "--list"], check=True, capture_output=True, text=True, cwd=ROOT)
     assert "WARNING" not in done.stderr
-    inventory: dict[str, Any] = json.loads(done.stdout)
+    return done.stdout
+
+
+def read_inventory(hosts: Path) -> dict[str, Any]:
+    """What Ansible makes of an inventory."""
+    inventory: dict[str, Any] = json.loads(inventory_text(hosts))
     return inventory
 
 
