@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._smoke import suite
+from ansible_collections.kubestead.cluster.plugins.module_utils._smoke import asking, suite
 from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.asking import read_nodes
 from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.cases import (
     configuration,
@@ -17,6 +17,7 @@ from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.cases imp
     deployments,
     jobs,
     placement,
+    services,
 )
 from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.namespace import Namespace, Unmet
 
@@ -268,3 +269,46 @@ def test_a_container_that_was_killed_for_something_else_is_no_limit(api: Any) ->
     api.hook = died
     with pytest.raises(Unmet, match="found an end as Error with exit status 2, expected OOMKilled"):
         containers.memory_limit(here)
+
+
+def balanced(api: Any, monkeypatch: pytest.MonkeyPatch, *, pools: bool, address: str | None) -> suite.Scene:
+    """A cluster that gives this address, where only it answers."""
+    here = scene(api, "load-balancer")
+    if pools:
+        api.objects[services.METALLB_POOLS] = {"items": [{"metadata": {"name": "default"}}]}
+
+    def give(path: str, found: Any) -> None:
+        if path.endswith("/services/load-balancer") and address:
+            found["status"] = {"loadBalancer": {"ingress": [{"ip": address}]}}
+
+    api.hook = give
+    monkeypatch.setattr(here, "ready", lambda count: [])
+    asked = {"192.0.2.200": (True, "load-balancer-1")}
+    monkeypatch.setattr(
+        asking,
+        "ask_from_here",
+        lambda addresses, port: {a: asked.get(a, (False, "no answer in 20 s: refused")) for a in addresses},
+    )
+    return here
+
+
+def test_a_load_balancer_answers_at_its_address(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = balanced(api, monkeypatch, pools=True, address="192.0.2.200")
+    assert services.load_balancer(here) == "answered at 192.0.2.200, asked from here"
+    here = balanced(api, monkeypatch, pools=True, address="192.0.2.201")
+    with pytest.raises(Unmet, match=r"found 192\.0\.2\.201: no answer in 20 s: refused"):
+        services.load_balancer(here)
+
+
+def test_a_load_balancer_that_nothing_serves_is_skipped(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = balanced(api, monkeypatch, pools=False, address=None)
+    with pytest.raises(suite.Skipped, match="nothing serves"):
+        services.load_balancer(here)
+
+
+def test_a_load_balancer_that_ought_to_be_served_is_no_reason_to_skip(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = balanced(api, monkeypatch, pools=True, address=None)
+    with pytest.raises(Unmet, match="found no address, expected one from the pools of MetalLB"):
+        services.load_balancer(here)
