@@ -66,6 +66,16 @@ REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 RECORD_NAME = "kubestead-users"
 # The authorities whose certificates are let in as users, published for extension API servers.
 SIGNERS = "extension-apiserver-authentication"
+# A part of the part, so that there is one as long as somebody is remembered; its content is written beside.
+RECORD = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {
+        "name": RECORD_NAME,
+        "namespace": "kube-system",
+        "annotations": {manifests.CREATE_ONLY: "true"},
+    },
+}
 # What a certificate may be shorter than wanted: it is dated back.
 TOLERANCE = timedelta(minutes=10)
 POLL_SECONDS = 0.2
@@ -169,10 +179,10 @@ class Desk:
         self._directory = directory
         self.part = manifests.Part(self._api, users.PART)
         self.part.read()
-        self._stored = Stored(self._api, "ConfigMap", RECORD_NAME, users.RECORD_KEY)
+        self._stored = self._open()
         self._place = read_place(self._api, kubeconfig, cluster_name)
         self.cluster = read_cluster(self._api, self.part)
-        self.recorded = None if self._stored.text is None else users.read_record(self._stored.text)
+        self.recorded = None if self._stored.text is None else users.read_record(self._stored.text or "{}")
         self.files = {
             name: credentials.read(credentials.path_of(directory, name), self._place)
             for name in credentials.names_in(directory)
@@ -180,6 +190,11 @@ class Desk:
 
     def apply(self, plan: users.Plan, timeout: float) -> tuple[users.Record, list[str]]:
         """Issue, write and remove; return the record as it is then, and what else is to be told."""
+        # The part has made it, or removed it, meanwhile.
+        stored = self._open()
+        if stored.text != self._stored.text and (stored.text or self._stored.text) and plan.record:
+            raise Meanwhile(f"ConfigMap kube-system/{RECORD_NAME}: somebody else changed it meanwhile; run again")
+        self._stored = stored
         credentials.remove(self._directory, plan.delete)
         for name in plan.rewrite:
             self._write(name, credentials.read_pair(credentials.path_of(self._directory, name)))
@@ -206,8 +221,12 @@ class Desk:
             self._remember(record)
         return record, told
 
+    def _open(self) -> Stored:
+        return Stored(self._api, "ConfigMap", RECORD_NAME, users.RECORD_KEY)
+
     def _remember(self, record: users.Record) -> None:
-        self._stored.write(users.write_record(record) if record else None)
+        if record:
+            self._stored.write(users.write_record(record))
 
     def _write(self, name: str, pair: credentials.Pair) -> None:
         path = credentials.path_of(self._directory, name)
@@ -259,10 +278,10 @@ class ActionModule(ActionBase):
 
     def _run(self, arguments: dict[str, Any]) -> dict[str, Any]:
         accounts = users.read_accounts(arguments["accounts"])
-        wanted = manifests.in_order(users.definitions(accounts))
         directory = os.path.abspath(arguments["directory"])
         if self._task.check_mode and not arguments["cluster_exists"]:
             plan = users.make_plan(accounts, {}, None, now())
+            wanted = manifests.in_order(users.definitions(accounts))
             diff = [{"before": "", "after": f"{identity}\n"} for identity in wanted]
             return {
                 "changed": bool(accounts),
@@ -274,8 +293,9 @@ class ActionModule(ActionBase):
         problems = users.refusals(accounts, desk.cluster, lenient=self._task.check_mode)
         if problems:
             raise users.Refused(problems)
-        changes = desk.part.plan(wanted)
         plan = users.make_plan(accounts, desk.files, desk.recorded, now())
+        wanted = manifests.in_order([*users.definitions(accounts), *([RECORD] if plan.record else [])])
+        changes = desk.part.plan(wanted)
         changed = bool(changes) or desk.part.differs(list(wanted)) or plan.changed
         diff = [
             {

@@ -75,6 +75,8 @@ class Api:
                 {"kind": kind, "name": f"{kind.lower()}s", "namespaced": named} for kind, named in kinds.items()
             ]
             return {"resources": resources}
+        if path == "/api/v1":
+            return {"resources": [{"kind": "ConfigMap", "name": "configmaps", "namespaced": True}]}
         return json.loads(json.dumps(self.objects[path])) if path in self.objects else None
 
     def items(self, plural: str) -> Any:
