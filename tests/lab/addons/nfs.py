@@ -13,7 +13,7 @@ from .. import artifacts, engine, images, packages
 from .base import AddOn
 
 HELPERS = ("/usr/sbin/mount.nfs", "/usr/sbin/mount.nfs4")
-VERSION = "9:1"
+VERSION = "9:2"
 PROVISIONER = "nfs-subdir-external-provisioner"
 IMAGE = f"sig-storage/{PROVISIONER}:v4.0.2"
 
