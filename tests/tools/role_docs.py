@@ -4,7 +4,8 @@
 """Write every role's README.md and docs/variables.md from the roles' meta/argument_specs.yml.
 
 The argument specification is the only source of a role's variables. Therefore this also compares it with
-defaults/main.yml: the options with a default are the keys of that file, with the same values.
+defaults/main.yml: the options with a default are the keys of that file, with the same values. A default that is computed
+and is no text stands in that file alone, for Ansible's documentation takes values of the option's own type only.
 """
 
 from __future__ import annotations
@@ -137,13 +138,24 @@ def load(folder: Path) -> Role:
         raise ValueError(
             f"{folder / 'meta/argument_specs.yml'}: expected argument_specs.main, found {specs or 'nothing'}"
         )
+    defaults = load_yaml(folder / "defaults/main.yml")
+    options = entry.get("options") or {}
     return Role(
         name=folder.name,
         title=str(entry.get("short_description", "")),
         description=sentences(entry.get("description")),
-        options=entry.get("options") or {},
-        defaults=load_yaml(folder / "defaults/main.yml"),
+        options={
+            name: {**option, "default": defaults[name]} if computed(option, defaults.get(name)) else option
+            for name, option in options.items()
+        },
+        defaults=defaults,
     )
+
+
+def computed(option: dict[str, Any], value: object) -> bool:
+    """Whether a default is a template for something that is no text."""
+    is_text = option.get("type", "str") in ("str", "path", "raw")
+    return isinstance(value, str) and "{{" in value and not is_text and "default" not in option
 
 
 def problems(role: Role) -> list[str]:

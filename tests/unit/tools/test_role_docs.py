@@ -125,3 +125,12 @@ def test_a_key_given_twice_is_an_error(tmp_path: Path) -> None:
 )
 def test_markdown(text: str, expected: str) -> None:
     assert role_docs.markdown(text) == expected
+
+
+def test_a_computed_default_stands_in_the_defaults_alone(tmp_path: Path) -> None:
+    computed = "clock_step: '{{ not clock_slew }}'\n"
+    specs = SPECS.replace("        default: true\n", "")
+    assert specs != SPECS
+    role = role_docs.load(make(tmp_path, specs, computed) / "roles/clock")
+    assert role_docs.problems(role) == []
+    assert role.options["clock_step"]["default"] == "{{ not clock_slew }}"
