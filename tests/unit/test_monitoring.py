@@ -19,9 +19,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
-from ansible.utils.collection_loader import AnsibleCollectionConfig
 
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import templates
 from tests.lab import artifacts
@@ -33,8 +31,6 @@ DASHBOARDS = sorted((ROLES / "monitoring/files/dashboards").glob("*.json"))
 SCHEMA = json.loads((ROOT / "tests/unit/fixtures/grafana/dashboard.schema.json").read_text())
 DATASOURCES_SCHEMA = json.loads((ROOT / "tests/unit/fixtures/grafana/datasources.schema.json").read_text())
 PROVIDERS_SCHEMA = json.loads((ROOT / "tests/unit/fixtures/grafana/providers.schema.json").read_text())
-if AnsibleCollectionConfig.collection_finder is None:
-    init_plugin_loader()  # Else there are no lookups.
 
 IMAGES = ("prometheus", "node_exporter", "blackbox_exporter", "alertmanager", "kube_state_metrics", "grafana")
 VIP = "10.90.0.100"
