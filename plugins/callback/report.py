@@ -97,7 +97,14 @@ CONTROLLER_ACTIONS = frozenset(
                 "validate_argument_spec",
             ]
         ),
+        "kubestead.cluster.bundle",
+        "kubestead.cluster.cluster_info",
         "kubestead.cluster.cluster_view",
+        "kubestead.cluster.kube_user",
+        "kubestead.cluster.kubeconfig",
+        "kubestead.cluster.manifests",
+        "kubestead.cluster.node_settings",
+        "kubestead.cluster.pod_network",
         "kubestead.cluster.preflight",
         "kubestead.cluster.summary",
     ]
