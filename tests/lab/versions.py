@@ -241,8 +241,14 @@ COMPONENTS: dict[str, Component] = {
         "alertmanager",
         f"{_PROMETHEUS}/alertmanager",
         "v0.34.2",
-        {program: f"{_PROMETHEUS}/alertmanager/cmd/{program}" for program in ("alertmanager", "amtool")},
+        {"alertmanager": f"{_PROMETHEUS}/alertmanager/cmd/alertmanager"},
         {_PROMETHEUS_VERSION: "0.34.2"},
+        # It wants to carry its web interface, which its module does not have built: the folder has a page instead.
+        copies={
+            "module": Copy(
+                f"{_PROMETHEUS}/alertmanager", "v0.34.2", "h1:4oOnHs4J41X9n+7MucFjA3I5i5MtasjWTnIY27q5Qkw=", without=""
+            )
+        },
     ),
 }
 RELEASES: dict[str, Release] = {

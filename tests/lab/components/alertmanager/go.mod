@@ -2,6 +2,9 @@ module kubestead.lab/alertmanager
 
 go 1.26.2
 
+// Unpacked there when it is built (see versions.py).
+replace github.com/prometheus/alertmanager => ./module
+
 require github.com/prometheus/alertmanager v0.34.2
 
 require (

@@ -8,5 +8,4 @@ package tools
 
 import (
 	_ "github.com/prometheus/alertmanager/cmd/alertmanager"
-	_ "github.com/prometheus/alertmanager/cmd/amtool"
 )
