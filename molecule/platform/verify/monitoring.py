@@ -5,7 +5,7 @@
 
 Alone: every target is up, and every selector and every whole expression of all rules and dashboards finds data; of a
 comparison its left side, as an alert that does not fire finds nothing. With an alert: waits until it is in this state
-(firing, or inactive).
+(firing, then also known to Alertmanager, or inactive).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ SECONDS = 420.0
 PAUSE = 5.0
 DASHBOARDS = Path(__file__).parents[3] / "roles/monitoring/files/dashboards"
 PROMETHEUS = "/api/v1/namespaces/monitoring/services/prometheus:http/proxy"
+ALERTMANAGER = "/api/v1/namespaces/monitoring/services/alertmanager:http/proxy"
 COMPARISONS = {"==", "!=", "<", ">", "<=", ">="}
 # Of a dashboard's variables, all values; Grafana's own interval.
 VARIABLES = {"__rate_interval": "2m", "__interval": "1m", "__range": "1h"}
@@ -150,7 +151,12 @@ def problems(prometheus: Prometheus) -> list[str]:
 def in_state(prometheus: Prometheus, alert: str, state: str) -> list[str]:
     """Why an alert is not yet in this state."""
     states = [rule["state"] for rule in prometheus.rules() if rule["name"] == alert]
-    return [] if states == [state] else [f"{alert} is {states or 'unknown'}, expected {state}"]
+    if states != [state]:
+        return [f"{alert} is {states or 'unknown'}, expected {state}"]
+    if state != "firing" or "alertmanager" not in {item["labels"]["job"] for item in prometheus.targets()}:
+        return []
+    told = json.loads(prometheus.api.text(f"{ALERTMANAGER}/api/v2/alerts"))
+    return [] if alert in {item["labels"]["alertname"] for item in told} else [f"Alertmanager has not heard of {alert}"]
 
 
 def wait(look: Callable[[], list[str]]) -> list[str]:
