@@ -5,13 +5,22 @@
 
 from __future__ import annotations
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+import traceback
+
+try:
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    IMPORT_ERROR = None
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
 
 
 def problem(certificate: str, key: str) -> tuple[int, str, str]:
     """(which of both, found, expected); found is empty where they belong together."""
+    if IMPORT_ERROR:
+        raise ImportError(f"the Python package cryptography, which ansible-core needs, can't be used: {IMPORT_ERROR}")
     try:
         leaf = x509.load_pem_x509_certificates(certificate.encode())[0]
     except ValueError:

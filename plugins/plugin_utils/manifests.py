@@ -127,14 +127,18 @@ class Change:
 
 
 def parse(name: str, text: str) -> list[Any]:
-    """Return the documents of a YAML stream; `name` tells errors where it is from."""
+    """Return the documents of a YAML stream; `name` tells errors where it is from, and where JSON is read faster."""
     try:
+        if name.endswith(".json"):
+            return [json.loads(text)]
         # libyaml takes no text that Ansible has tagged.
         return list(yaml.load_all(str(text), Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
         # The text of such an error quotes the line, which may hold a secret.
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise DefinitionError(f"{name}: line {line} is no YAML: {error.problem}") from None
+    except ValueError as error:
+        raise DefinitionError(f"{name}: is no JSON: {error}") from None
     except yaml.YAMLError as error:
         raise DefinitionError(f"{name}: is no YAML: {error}") from None
 

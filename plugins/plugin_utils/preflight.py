@@ -1877,7 +1877,7 @@ def check_ingress_ports(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> 
         f"ingress_{name}_port": shared(cluster, hosts, f"ingress_{name}_port", port) for name, port in defaults.items()
     }
     if len(set(ports.values())) == 1:
-        found = f"{next(iter(ports.values()))} for both"
+        found = f"{ports['ingress_http_port']} for both"
         yield error(rule, listing(ports), found, "two ports", "give HTTP and HTTPS a port each")
     # Host ports are redirected before a program of the host sees them, even at the virtual IP.
     own = {cluster.api_port: "cluster_api_port", cluster.endpoint_port: "cluster_endpoint_port" if cluster.vip else ""}

@@ -70,7 +70,7 @@ class Site:
         assert done.returncode == rc, f"{playbook} ended with {done.returncode}:\n{output[-6000:]}"
         written = json.loads(report.read_text())
         print(f"\n{playbook} {' '.join(options)}: {len(written['changed'])} changed")
-        return {(play, task, host) for play, task, host in written["changed"]}, output
+        return {tuple(entry) for entry in written["changed"]}, output
 
     def package(self, name: str) -> Path:
         """A package of the bundle."""

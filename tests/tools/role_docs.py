@@ -4,8 +4,8 @@
 """Write every role's README.md and docs/variables.md from the roles' meta/argument_specs.yml.
 
 The argument specification is the only source of a role's variables. Therefore this also compares it with
-defaults/main.yml: the options with a default are the keys of that file, with the same values. A default that is computed
-and is no text stands in that file alone, for Ansible's documentation takes values of the option's own type only.
+defaults/main.yml: the options with a default are the keys of that file, with the same values. A computed default that
+is no text stands in that file alone, for Ansible's documentation takes values of the option's own type only.
 """
 
 from __future__ import annotations

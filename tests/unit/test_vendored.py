@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ VERSIONS = yaml.safe_load((ROOT / "roles/cluster/vars/main/versions.yml").read_t
 @pytest.mark.parametrize(
     ("path", "checksum"),
     [
-        ("roles/ingress/files/gateway-api.yaml", "__cluster_gateway_api_sha256"),
-        ("roles/metallb/files/crds.yaml", "__cluster_metallb_crds_sha256"),
+        ("roles/ingress/files/gateway-api.json", "__cluster_gateway_api_sha256"),
+        ("roles/metallb/files/crds.json", "__cluster_metallb_crds_sha256"),
     ],
 )
 def test_checksum(path: str, checksum: str) -> None:
@@ -27,7 +28,7 @@ def test_checksum(path: str, checksum: str) -> None:
 
 
 def test_gateway_api_is_of_the_version_that_is_named() -> None:
-    documents = list(yaml.safe_load_all((ROOT / "roles/ingress/files/gateway-api.yaml").read_text(encoding="utf-8")))
+    documents = json.loads((ROOT / "roles/ingress/files/gateway-api.json").read_text(encoding="utf-8"))["items"]
     annotations = [document["metadata"].get("annotations", {}) for document in documents]
     found = {
         (item.get("gateway.networking.k8s.io/bundle-version"), item.get("gateway.networking.k8s.io/channel"))

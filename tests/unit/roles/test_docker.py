@@ -30,8 +30,8 @@ def templar(os: dict[str, str], installed: dict[str, str], **changes: Any) -> Te
     return Templar(DataLoader(), variables={**variables, "cluster_container_runtime": "docker", **changes})
 
 
-def value(name: str, os: dict[str, str] = DEBIAN, installed: dict[str, str] | None = None, **changes: Any) -> Any:
-    return templar(os, installed or {}, **changes).template(trust_as_template("{{ " + name + " }}"))
+def value(name: str, os: dict[str, str] | None = None, installed: dict[str, str] | None = None, **changes: Any) -> Any:
+    return templar(os or DEBIAN, installed or {}, **changes).template(trust_as_template("{{ " + name + " }}"))
 
 
 OWN = ["docker-ce", "docker-ce-cli", "containerd.io"]

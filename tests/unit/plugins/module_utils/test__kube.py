@@ -110,9 +110,11 @@ def served(handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None
             http.socket = context.wrap_socket(http.socket, server_side=True)
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield http.server_port
-        http.shutdown()
-        thread.join()
+        try:
+            yield http.server_port
+        finally:
+            http.shutdown()
+            thread.join()
 
 
 @contextmanager
