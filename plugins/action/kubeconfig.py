@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
@@ -30,9 +31,10 @@ class ActionModule(ActionBase):
             {
                 "path": {"type": "path", "required": True},
                 "content": {"type": "str", "required": True, "no_log": True},
+                "proxy": {"type": "str", "default": ""},
             }
         )
-        path, content = Path(arguments["path"]), arguments["content"]
+        path, content = Path(arguments["path"]), through(arguments["proxy"], arguments["content"])
         try:
             changed = differs(path, content)
             if changed and not self._task.check_mode:
@@ -43,6 +45,17 @@ class ActionModule(ActionBase):
             ) from None
         result.update(changed=changed, path=str(path))
         return result
+
+
+def through(proxy: str, content: str) -> str:
+    """Return the kubeconfig with a proxy on the way to the API (proxy-url), where one is given."""
+    if not proxy:
+        return content
+    # YAML takes no text that Ansible has tagged.
+    document = yaml.safe_load(str(content))
+    for item in document["clusters"]:
+        item["cluster"]["proxy-url"] = str(proxy)
+    return str(yaml.safe_dump(document))
 
 
 def differs(path: Path, content: str) -> bool:

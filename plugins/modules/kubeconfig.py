@@ -23,6 +23,10 @@ options:
     description: Its content.
     type: str
     required: true
+  proxy:
+    description: URL of a proxy on the way to the API (V(http://), V(https://) or V(socks5://)), put into the file.
+    type: str
+    default: ""
 attributes:
   check_mode:
     support: full
