@@ -216,6 +216,14 @@ def rolled_out(live: Mapping[str, Any]) -> str | None:
     return None
 
 
+def released(live: Mapping[str, Any]) -> bool:
+    """Tell whether a volume still belongs to a claim that is gone: no other claim gets it until somebody frees it.
+
+    https://kubernetes.io/docs/concepts/storage/persistent-volumes/#retain
+    """
+    return bool(live["kind"] == "PersistentVolume" and live.get("status", {}).get("phase") == "Released")
+
+
 def _passes(error: Exception) -> bool:
     """Tell whether to try again."""
     return isinstance(error, UnknownKind) or any(text in str(error) for text in PASSING)
@@ -288,6 +296,10 @@ class Part:
         if annotations.get(CREATE_ONLY) == "true":
             return None
         before = text_of(shown(live))
+        if released(live):
+            return Change(
+                identity, definition, f"{before}# belongs to a claim that is gone\n", f"{before}# is free again\n"
+            )
         try:
             after = self.patch(identity, definition, dry_run=True)
         except ApiError as error:
@@ -362,12 +374,20 @@ class Part:
         self.record([*wanted, *(identity for identity in before if identity not in wanted)])
         for change in changes:
             if change.wanted is not None:
+                self._free(change.identity)
                 self._patch_in_time(change.identity, change.wanted, deadline)
         for identity in [change.identity for change in changes if change.wanted is None]:
             # One after the other: whoever has to clean up after an object is still there.
             self._delete(identity)
             self._wait(identity, self._still_there, deadline, timeout)
         self.record(self.remembered(wanted))
+
+    def _free(self, identity: Identity) -> None:
+        """Let a claim of the same name have a volume again, with what is on it."""
+        live = self.live(identity) if identity.kind == "PersistentVolume" else None
+        if live and released(live):
+            claim = {"spec": {"claimRef": {"uid": None, "resourceVersion": None}}}
+            self._api.request("PATCH", str(self.path(identity)), claim, MERGE_PATCH)
 
     def _patch_in_time(self, identity: Identity, definition: Mapping[str, Any], deadline: float) -> None:
         """Apply an object; a new kind is served, and a webhook of the part's own answers, only after a while."""

@@ -58,6 +58,7 @@ class Cluster:
                 "ConfigMap": ("configmaps", True),
                 "Secret": ("secrets", True),
                 "Service": ("services", True),
+                "PersistentVolume": ("persistentvolumes", False),
             },
             "/apis/apps/v1": {"Deployment": ("deployments", True), "DaemonSet": ("daemonsets", True)},
             "/apis/apiextensions.k8s.io/v1": {"CustomResourceDefinition": ("customresourcedefinitions", False)},

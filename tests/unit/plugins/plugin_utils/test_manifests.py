@@ -218,6 +218,21 @@ class TestApplying:
         assert cluster.seconds == 0
 
 
+class TestVolumes:
+    def test_one_whose_claim_is_gone_is_free_again(self, cluster: Any) -> None:
+        claim = {"namespace": "demo", "name": "shared"}
+        volume = item("PersistentVolume", "shared", "", spec={"claimRef": claim})
+        run(cluster, volume)
+        live = cluster.objects["/api/v1/persistentvolumes/shared"]
+        live["spec"]["claimRef"] |= {"uid": "uid-1", "resourceVersion": "7"}
+        live["status"] = {"phase": "Bound"}
+        assert run(cluster, volume) == []
+        live = cluster.objects["/api/v1/persistentvolumes/shared"]
+        live["status"] = {"phase": "Released"}
+        assert run(cluster, volume) == ["+PersistentVolume shared"]
+        assert cluster.objects["/api/v1/persistentvolumes/shared"]["spec"]["claimRef"] == claim
+
+
 class TestCreateOnly:
     PASSWORD = item(
         "Secret", "password", metadata={"annotations": {manifests.CREATE_ONLY: "true"}}, stringData={"p": SECRET}
