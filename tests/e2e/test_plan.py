@@ -14,7 +14,7 @@ from .sampling import Samples
 
 FIRST_BUDGET = 25
 RERUN_BUDGET = 8
-BALANCER = "load_balancer : Configure and start haproxy and keepalived"
+BALANCER = "load_balancer : apply | Configure and start haproxy and keepalived"
 DRIFTS: dict[str, tuple[str, ...]] = {
     "w1": ("sysctl", "-qw", "net.ipv4.ip_forward=0"),
     "cp1": ("sed", "-i", "s/retries 2/retries 3/", "/etc/haproxy/haproxy.cfg"),
@@ -22,7 +22,7 @@ DRIFTS: dict[str, tuple[str, ...]] = {
     "cp3": ("systemctl", "stop", "keepalived"),
 }
 DRIFTED: set[Change] = {
-    ("Prepare", "node : Configure the machine", "w1"),
+    ("Prepare", "node : apply | Configure the machine", "w1"),
     ("Prepare", BALANCER, "cp1"),
     ("Prepare", BALANCER, "cp2"),
     ("Prepare", BALANCER, "cp3"),
