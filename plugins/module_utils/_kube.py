@@ -18,13 +18,10 @@ import os
 import ssl
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlencode
-
-from ansible.module_utils.basic import missing_required_lib
 
 try:
     import urllib3
@@ -255,14 +252,6 @@ def connect(kubeconfig: str) -> Api:
         raise KubeconfigError(f"{kubeconfig}: reading it needs the Python packages urllib3 and PyYAML: {IMPORT_ERROR}")
     text = _read(kubeconfig, "the kubeconfig that site.yml writes (cluster_kubeconfig)")
     return Api(read_access(kubeconfig, text))
-
-
-@contextmanager
-def api_of(module: Any) -> Iterator[Api]:
-    """Give a module the API of its kubeconfig, or tell which library is missing."""
-    if IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("urllib3 or PyYAML"), exception=IMPORT_ERROR)
-    yield connect(module.params["kubeconfig"])
 
 
 def ready(node: Mapping[str, Any]) -> bool:

@@ -516,25 +516,17 @@ class TestProxies:
         assert (proxy, options["server_hostname"]) == ("socks5h://127.0.0.1:1080", "kubernetes")
 
 
-class Failed(Exception):
-    """What AnsibleModule.fail_json ends with."""
+def test_connecting_as_a_kubeconfig_says(tmp_path: Path) -> None:
+    path = tmp_path / "admin.conf"
+    path.write_text(kubeconfig({}))
+    assert _kube.connect(str(path)).server == "https://192.0.2.2:6443"
 
 
-class TestModules:
-    def fail_json(self, msg: str, **details: Any) -> None:
-        raise Failed(msg)
-
-    def test_the_api_of_a_module(self, tmp_path: Path) -> None:
-        path = tmp_path / "admin.conf"
-        path.write_text(kubeconfig({}))
-        with _kube.api_of(SimpleNamespace(params={"kubeconfig": str(path)})) as api:
-            assert api.server == "https://192.0.2.2:6443"
-
-    def test_without_the_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(_kube, "IMPORT_ERROR", "Traceback: No module named 'urllib3'")
-        expected = r"Failed to import the required Python library \(urllib3 or PyYAML\)"
-        with pytest.raises(Failed, match=expected), _kube.api_of(self):
-            pytest.fail("entered")
+def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_kube, "IMPORT_ERROR", "Traceback: No module named 'urllib3'")
+    expected = r"admin\.conf: reading it needs the Python packages urllib3 and PyYAML: .*No module named 'urllib3'"
+    with pytest.raises(_kube.KubeconfigError, match=expected):
+        _kube.connect("admin.conf")
 
 
 def test_without_the_library_the_file_can_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
