@@ -15,6 +15,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import for_dnf
+
 ARGUMENT_SPEC: dict[str, Any] = {
     "names": {"type": "list", "elements": "str", "required": True},
     "installed": {"type": "dict", "required": True},
@@ -49,11 +51,6 @@ def missing(names: Sequence[str], installed: Mapping[str, str]) -> list[str]:
         if present is None or (version and not fnmatchcase(present, version)):
             found.append(item)
     return found
-
-
-def for_dnf(name: str) -> str:
-    """NAME=VERSION as dnf writes it."""
-    return name.replace("=", "-", 1)
 
 
 def listing(names: Sequence[str], installed: Mapping[str, str]) -> dict[str, str]:

@@ -42,6 +42,10 @@ IMAGE_REPOSITORIES = {
 APT_CA = "/etc/apt/kubestead-mirror.crt"
 APT_SETTINGS = "/etc/apt/apt.conf.d/90kubestead-mirror"
 RPM_CA = "/etc/pki/tls/certs/kubestead-mirror.crt"
+DNF_SETTINGS = "/etc/dnf/dnf.conf"
+DNF_SOURCES = "/etc/kubestead-mirror.repos.d"
+# Upstream's own advice: `dnf upgrade` must not move a node's kubelet, so the repository excludes its packages.
+DNF_EXCLUDE = "kubelet kubeadm kubectl cri-tools kubernetes-cni"
 # Docker publishes packages for CentOS and RHEL; the rebuilds take CentOS's.
 DOCKER_OS = {"debian": "debian", "ubuntu": "ubuntu", "rhel": "rhel", "fedora": "fedora"}
 
@@ -122,6 +126,16 @@ def system_name(os: Mapping[str, str]) -> str:
     return f"{os['id']}-{version.split('.')[0] if os['family'] == 'redhat' else version}"
 
 
+def for_dnf(name: str) -> str:
+    """Return NAME=VERSION as dnf writes it."""
+    return name.replace("=", "-", 1)
+
+
+def dnf_settings(lines: str) -> dict[str, Any]:
+    """Return lines of dnf's settings, which is one file: dnf 4 has no folder for parts of it."""
+    return {"path": DNF_SETTINGS, "block": lines, "block_name": "mirror"}
+
+
 def bundle_files(os: Mapping[str, str], url: str, ca: str = "", only: bool = True) -> list[dict[str, Any]]:
     """Return what makes a bundle a machine's package source: at the site's mirror over TLS, or on its own disk.
 
@@ -131,9 +145,16 @@ def bundle_files(os: Mapping[str, str], url: str, ca: str = "", only: bool = Tru
     repository = f"{url}/packages/{system_name(os)}/"
     if os["family"] == "redhat":
         lines = ["[kubernetes]", "name=kubernetes", f"baseurl={repository}", "enabled=1", "gpgcheck=0"]
+        # Packages of modules lie there without their modules, and what is there changes with the bundle.
+        lines += ["module_hotfixes=1", "metadata_expire=1", f"exclude={DNF_EXCLUDE}"]
         lines += [f"sslcacert={RPM_CA}"] if ca else []
-        files = [{"path": "/etc/yum.repos.d/kubernetes.repo", "content": "\n".join(lines) + "\n"}]
-        return [*files, *([{"path": RPM_CA, "content": f"{ca.strip()}\n"}] if ca else [])]
+        alone = f"{DNF_SOURCES}/kubernetes.repo"
+        return [
+            *([{"path": RPM_CA, "content": f"{ca.strip()}\n"}] if ca else []),
+            {"path": alone if only else "/etc/yum.repos.d/kubernetes.repo", "content": "\n".join(lines) + "\n"},
+            dnf_settings(f"reposdir={DNF_SOURCES}" if only else ""),
+            *([] if only else [{"path": alone, "state": "absent"}]),
+        ]
     sources = "/etc/apt/sources.list.d/kubernetes.sources"
     settings = ["// Managed by kubestead.cluster"]
     if ca:
@@ -193,10 +214,8 @@ def package_sources(os: Mapping[str, str], settings: Mapping[str, Any], docker: 
             files += apt_files("docker", docker_source(settings, os), os["codename"], "stable")
         # What a mirror of the site has left, once it is no longer one.
         return [*files, *({"path": path, "state": "absent"} for path in (APT_SETTINGS, APT_CA))]
-    # Upstream's own advice: `dnf upgrade` must not move a node's kubelet, so the repository excludes its packages.
-    files = dnf_files(
-        "kubernetes", kubernetes_source(settings, "rpm"), "kubelet kubeadm kubectl cri-tools kubernetes-cni"
-    )
+    files = dnf_files("kubernetes", kubernetes_source(settings, "rpm"), DNF_EXCLUDE)
     if docker:
         files += dnf_files("docker", docker_source(settings, os))
-    return files
+    gone = ({"path": path, "state": "absent"} for path in (f"{DNF_SOURCES}/kubernetes.repo", RPM_CA))
+    return [*files, dnf_settings(""), *gone]

@@ -31,7 +31,7 @@ def settings(mirror: str) -> dict[str, Any]:
 def write(folder: Path, files: list[dict[str, Any]], suffix: str) -> Path:
     """Put the repository files into a folder of their own."""
     for file in files:
-        if file["path"].endswith(suffix):
+        if file["path"].endswith(suffix) and "content" in file:
             (folder / Path(file["path"]).name).write_text(file["content"])
     return folder
 

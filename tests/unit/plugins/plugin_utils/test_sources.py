@@ -74,7 +74,12 @@ def test_rocky() -> None:
         "/etc/yum.repos.d/kubernetes.repo",
         "/etc/pki/rpm-gpg/RPM-GPG-KEY-docker",
         "/etc/yum.repos.d/docker.repo",
+        "/etc/dnf/dnf.conf",
+        "/etc/kubestead-mirror.repos.d/kubernetes.repo",
+        "/etc/pki/tls/certs/kubestead-mirror.crt",
     ]
+    assert files[4] == {"path": "/etc/dnf/dnf.conf", "block": "", "block_name": "mirror"}
+    assert {item["state"] for item in files[5:]} == {"absent"}
     assert files[0]["url"] == "https://pkgs.k8s.io/core:/stable:/v1.36/rpm/repodata/repomd.xml.key"
     repository = configparser.ConfigParser(interpolation=None)
     repository.read_string(files[1]["content"])
@@ -90,7 +95,7 @@ def test_rocky() -> None:
     # The rebuilds of RHEL take CentOS's packages.
     assert repository["docker"]["baseurl"] == "https://download.docker.com/linux/centos/9/$basearch/stable"
     assert "exclude" not in repository["docker"]
-    assert len(find(ROCKY, settings(), docker=False)) == 2
+    assert len(find(ROCKY, settings(), docker=False)) == 5
 
 
 @pytest.mark.parametrize(
@@ -173,8 +178,9 @@ def test_a_bundle_s_mirror_on_debian() -> None:
 
 def test_a_bundle_s_mirror_on_rocky() -> None:
     site = {**settings(), "mirror_host": "m.example.com", "mirror_ca": CA, "mirror_only": True}
-    repository, certificate = find(ROCKY, site, docker=True)
+    certificate, repository, block = find(ROCKY, site, docker=True)
     assert certificate == {"path": "/etc/pki/tls/certs/kubestead-mirror.crt", "content": f"{CA}\n"}
+    assert repository["path"] == "/etc/kubestead-mirror.repos.d/kubernetes.repo"
     parsed = configparser.ConfigParser(interpolation=None)
     parsed.read_string(repository["content"])
     assert dict(parsed["kubernetes"]) == {
@@ -182,8 +188,19 @@ def test_a_bundle_s_mirror_on_rocky() -> None:
         "baseurl": "https://m.example.com/packages/rocky-9/",
         "enabled": "1",
         "gpgcheck": "0",
+        "module_hotfixes": "1",
+        "metadata_expire": "1",
+        "exclude": "kubelet kubeadm kubectl cri-tools kubernetes-cni",
         "sslcacert": "/etc/pki/tls/certs/kubestead-mirror.crt",
     }
+    # dnf asks what lies in this folder, and nothing else.
+    assert (block["path"], block["block"]) == ("/etc/dnf/dnf.conf", "reposdir=/etc/kubestead-mirror.repos.d")
+    beside = find(ROCKY, {**site, "mirror_only": False}, docker=True)[1:]
+    assert beside == [
+        {**repository, "path": "/etc/yum.repos.d/kubernetes.repo"},
+        {**block, "block": ""},
+        {"path": "/etc/kubestead-mirror.repos.d/kubernetes.repo", "state": "absent"},
+    ]
 
 
 def test_a_bundle_on_the_machine_itself() -> None:
