@@ -168,6 +168,7 @@ def molecule(session: nox.Session) -> None:
 # other kinds.
 E2E = [
     "tests/e2e/test_sources.py",
+    "tests/e2e/test_bundle_dnf.py",
     "tests/e2e/test_bad_input.py",
     "tests/e2e/test_plan.py",
     "tests/e2e/test_secrets.py",

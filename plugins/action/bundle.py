@@ -17,7 +17,9 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle, bundle_images
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle import BundleError, Item
-from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle_packages import Apt, System, apt_index
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle_apt import Apt
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle_dnf import Dnf
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle_packages import Packages, System, own_sources
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import (
     containerd_from_docker,
     kubeadm_images,
@@ -29,6 +31,7 @@ SPEC = {
     "version": {"type": "str", "required": True},
     "systems": {"type": "list", "elements": "str", "required": True},
     "packages": {"type": "dict", "required": True},
+    "distribution_sources": {"type": "dict", "default": {}},
     "container_runtime": {"type": "str", "choices": ["containerd", "docker"], "default": "containerd"},
     "containerd_source": {"type": "str", "choices": ["auto", "distribution", "docker"], "default": "auto"},
     "settings": {"type": "dict", "required": True},
@@ -55,23 +58,23 @@ SPEC = {
 class Plan:
     """What a bundle consists of, and who fetches it."""
 
-    apts: list[tuple[Apt, list[Item]]] = field(default_factory=list)
+    packages: list[tuple[Packages, list[Item]]] = field(default_factory=list)
     images: list[bundle_images.Image] = field(default_factory=list)
     files: list[Item] = field(default_factory=list)
 
     @property
     def fetched(self) -> dict[str, Item]:
         """The files that come from elsewhere, by path."""
-        packages = [item for _apt, items in self.apts for item in items]
+        packages = [item for _manager, items in self.packages for item in items]
         parts = [item for image in self.images for item in image.parts]
         return {item.path: item for item in [*packages, *parts, *self.files]}
 
     def fetch(self, folder: Path, scratch: Path) -> None:
         """Fetch what is not there as it must be."""
-        for apt, items in self.apts:
+        for manager, items in self.packages:
             absent = lacking(folder, items)
             if absent:
-                apt.fetch(absent, folder)
+                manager.fetch(absent, folder)
         for image in self.images:
             image.fetch(folder, scratch)
         for item in lacking(folder, self.files):
@@ -82,11 +85,11 @@ class Plan:
         files = {path: data for image in self.images for path, data in image.documents.items()}
         items = [item for image in self.images for item in image.described]
         # Architectures of one system share a repository.
-        repositories: dict[str, list[Item]] = {}
-        for apt, packages in self.apts:
-            repositories.setdefault(apt.system.folder, []).extend(packages)
-        for name, packages in repositories.items():
-            index = apt_index(name, packages, folder)
+        repositories: dict[str, tuple[Packages, list[Item]]] = {}
+        for manager, packages in self.packages:
+            repositories.setdefault(manager.system.folder, (manager, []))[1].extend(packages)
+        for manager, packages in repositories.values():
+            index = manager.index(packages, folder)
             files |= index
             items += [bundle.of_bytes(path, data, "", "index", "") for path, data in index.items()]
         items += [replace(item, size=(folder / item.path).stat().st_size) for item in self.fetched.values()]
@@ -173,8 +176,10 @@ class ActionModule(ActionBase):
         plan.images = bundle_images.plan(wanted_images(arguments), arguments["registries"], architectures, scratch)
         for system in systems:
             packages, docker = wanted_packages(arguments, system)
-            apt = Apt(scratch / system.name, system, arguments["settings"], docker)
-            plan.apts.append((apt, apt.plan(packages)))
+            own = own_sources(system, arguments["distribution_sources"])
+            kind = Apt if system.os["family"] == "debian" else Dnf
+            manager: Packages = kind(scratch / system.name, system, arguments["settings"], docker, own)
+            plan.packages.append((manager, manager.plan(packages)))
         return plan
 
     def _collect(self, arguments: dict[str, Any], scratch: Path) -> dict[str, Any]:
@@ -188,7 +193,10 @@ class ActionModule(ActionBase):
             after = {item.path: item.sha256 for item in plan.fetched.values()}
             return {"changed": True, "fetched": fetched, "removed": [], **self._difference(folder, before, after)}
         plan.fetch(folder, scratch)
-        facts = {"kubernetes": arguments["version"], "systems": sorted(apt.system.name for apt, _items in plan.apts)}
+        facts = {
+            "kubernetes": arguments["version"],
+            "systems": sorted(manager.system.name for manager, _items in plan.packages),
+        }
         files = plan.generated(folder, facts)
         after = bundle.parse_checksums(files[bundle.SUMS].decode())
         different = [path for path, data in files.items() if not bundle.holds(folder / path, data)]

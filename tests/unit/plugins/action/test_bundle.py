@@ -18,7 +18,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
 from ansible_collections.kubestead.cluster.plugins.action import bundle as action
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle, bundle_packages
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle import Item
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle_images import Image, Manifest, Reference
 
@@ -37,14 +37,16 @@ class World:
         self.asked: list[str] = []
         self.fetched: list[str] = []
         self.images: list[str] = []
+        self.own: Any = None
         world = self
 
         class Apt:
             """Has each package, and a library that it needs."""
 
-            def __init__(self, _root: Path, system: Any, _settings: Any, docker: bool) -> None:
+            def __init__(self, _root: Path, system: Any, _settings: Any, docker: bool, own: Any) -> None:
                 self.system = system
                 self.docker = docker
+                world.own = own
 
             def plan(self, packages: Sequence[str]) -> list[Item]:
                 world.asked = [*packages, "docker" if self.docker else "own"]
@@ -59,6 +61,10 @@ class World:
                 for item in items:
                     world.fetched.append(item.path)
                     bundle.write(folder / item.path, f"{item.name} {item.version}".encode())
+
+            def index(self, items: Sequence[Item], folder: Path) -> dict[str, bytes]:
+                names = sorted({item.path for item in items if (folder / item.path).exists()})
+                return {f"{self.system.folder}/Packages": "\n".join(names).encode()}
 
         self.apt = Apt
 
@@ -82,8 +88,8 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World()
     monkeypatch.setattr(action, "Apt", made.apt)
+    monkeypatch.setattr(action, "Dnf", made.apt)
     monkeypatch.setattr(action.bundle_images, "plan", made.plan)
-    monkeypatch.setattr(bundle_packages, "run", lambda command: f"Package: {Path(command[2]).name}\n")
     return made
 
 
@@ -167,8 +173,18 @@ def test_architectures_share_a_repository(world: World, tmp_path: Path) -> None:
     # Debian 12's own containerd is too old.
     assert world.asked[-2:] == ["containerd.io", "docker"]
     packages = (tmp_path / "b/packages/debian-12/Packages").read_text()
-    assert packages.count("Filename: ./lib_1_all.deb\n") == 1
+    assert packages.count("lib_1_all.deb") == 1
     bundle.verified(tmp_path / "b")
+
+
+def test_systems_of_both_kinds(world: World, tmp_path: Path) -> None:
+    packages = {"debian": ["kubelet"], "redhat": ["kubelet", "iproute-tc"]}
+    own = {"rocky-9": {"repositories": ["http://m"]}}
+    collect(tmp_path / "b", systems=["debian-13-amd64", "rocky-9-arm64"], packages=packages, distribution_sources=own)
+    assert world.asked == ["kubelet", "iproute-tc", "containerd.io", "docker"]
+    assert world.own == own["rocky-9"]
+    assert bundle.verified(tmp_path / "b")[1]["systems"] == ["debian-13-amd64", "rocky-9-arm64"]
+    assert (tmp_path / "b/packages/rocky-9/Packages").exists()
 
 
 def test_files_of_the_user(world: World, tmp_path: Path) -> None:
@@ -194,7 +210,7 @@ def test_files_of_the_user(world: World, tmp_path: Path) -> None:
     ("wrong", "said"),
     [
         ({"systems": []}, "bundle_systems: found none"),
-        ({"systems": ["rocky-9-amd64"]}, "bundle_systems: found 'rocky-9-amd64'"),
+        ({"systems": ["rocky-8-amd64"]}, "bundle_systems: found 'rocky-8-amd64'"),
         ({"container_runtime": "docker"}, "cluster_container_runtime: found docker, expected containerd"),
         ({"version": "1.30.1"}, "cluster_version: found '1.30.1', expected a version of 1.36"),
     ],

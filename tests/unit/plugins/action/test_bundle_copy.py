@@ -175,12 +175,13 @@ def test_a_folder_with_files_of_others_is_left_alone(source: Path, machine: Mach
 
 def test_what_others_refer_to_goes_first() -> None:
     paths = ["SHA256SUMS", "bundle.json", "images/tags/a", "packages/x/Packages", "images/blobs/a", "packages/x/a.deb"]
+    paths += ["packages/y/repodata/repomd.xml", "packages/y/z.rpm", "packages/y/repodata/ab-primary.xml.gz"]
     sizes = dict.fromkeys(paths, 4)
-    found = list(bundle_copy.batches(paths, sizes, limit=9))
+    found = list(bundle_copy.batches(paths, sizes, limit=12))
     assert found == [
-        ["images/blobs/a", "packages/x/a.deb"],
-        ["images/tags/a", "packages/x/Packages"],
-        ["SHA256SUMS", "bundle.json"],
+        ["images/blobs/a", "packages/x/a.deb", "packages/y/z.rpm"],
+        ["images/tags/a", "packages/x/Packages", "packages/y/repodata/ab-primary.xml.gz"],
+        ["packages/y/repodata/repomd.xml", "SHA256SUMS", "bundle.json"],
     ]
     assert list(bundle_copy.batches(["a", "b"], {"a": 100, "b": 1}, limit=9)) == [["a"], ["b"]]
     assert list(bundle_copy.batches([], {})) == []

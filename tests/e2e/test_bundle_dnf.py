@@ -1,0 +1,404 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A bundle for RHEL's kin, which no lab node runs: collected, and installed from, by dnf, rpm and createrepo_c.
+
+Small packages stand for the distribution's, Kubernetes' and Docker's; they are built and signed here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import os
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ansible_collections.kubestead.cluster.plugins.action.packages import dnf_args
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import replace_block
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle, sources
+from tests.lab import engine
+from tests.lab.packages import architecture
+
+from .cluster import ROOT, playbook_command, playbook_environment
+
+PROGRAMS = {
+    "dnf": "dnf",
+    "createrepo_c": "createrepo-c",
+    "rpmbuild": "rpm",
+    "rpmsign": "rpm",
+    "gpg": "gnupg",
+    "skopeo": "skopeo",
+}
+ARCH = architecture()
+ROCKY = {"id": "rocky", "version_id": "9.6", "codename": "", "family": "redhat"}
+BASEOS = {
+    **dict.fromkeys(
+        ("conntrack-tools", "ethtool", "iptables-nft", "iproute-tc", "nftables", "socat", "keepalived"), ""
+    ),
+    **dict.fromkeys(("nginx", "openssl", "chrony", "container-selinux", "libshared"), ""),
+    "haproxy": "Requires: libshared >= 1\nRecommends: haproxy-manual",
+    "haproxy-manual": "",
+}
+KUBERNETES = {
+    "kubeadm": "Requires: kubelet >= 1.36\nRequires: cri-tools",
+    "kubelet": "Requires: kubernetes-cni\nRequires: conntrack-tools",
+    **dict.fromkeys(("kubectl", "cri-tools", "kubernetes-cni"), ""),
+}
+DOCKER = {"containerd.io": "Requires: container-selinux"}
+PACKAGE = """\
+%package -n {name}
+Summary: {name}
+{tags}
+%description -n {name}
+{name}
+%files -n {name}
+"""
+
+
+def run(*command: str | Path, **options: Any) -> str:
+    """Run a program, which must succeed; returns what it said."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True, **options)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return str(done.stdout)
+
+
+@dataclass
+class Web:
+    """A server on this machine: files, a registry that has one image by all names, and what was asked."""
+
+    folder: Path
+    certificate: Path | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        web = self
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def __init__(self, *arguments: Any) -> None:
+                super().__init__(*arguments, directory=str(web.folder))
+
+            def do_GET(self) -> None:
+                web.asked.append(self.path)
+                if not self.path.startswith("/v2/"):
+                    super().do_GET()
+                    return
+                kind, data = image(self.path)
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *arguments: Any) -> None:
+                """Not among the tests' words."""
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.server.server_port}"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def image(path: str) -> tuple[str, bytes]:
+    """Media type and content of what a registry is asked for."""
+    config = json.dumps({"os": "linux", "architecture": ARCH, "rootfs": {"type": "layers"}}).encode()
+    contents = (config, b"layer")
+    described = [{"digest": f"sha256:{hashlib.sha256(data).hexdigest()}", "size": len(data)} for data in contents]
+    kinds = ("application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar")
+    parts = [{"mediaType": kind, **part} for kind, part in zip(kinds, described, strict=True)]
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    manifest = {"schemaVersion": 2, "mediaType": kind, "config": parts[0], "layers": parts[1:]}
+    if "/manifests/" in path:
+        return kind, json.dumps(manifest).encode()
+    asked = {part["digest"]: data for part, data in zip(parts, contents, strict=True)}
+    return "application/octet-stream", asked.get(path.rpartition("/")[2], b"{}")
+
+
+class Publisher:
+    """A repository whose packages are built and signed here."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder
+        self.key = key
+        self.fingerprint = make_key(key)
+        folder.mkdir(parents=True)
+        (folder / "key.asc").write_text(run("gpg", "--armor", "--export", key))
+
+    def build(self, packages: dict[str, str], version: str, release: str, key: str | None = None) -> None:
+        """Build packages, signed by the own key unless told otherwise ('' for none), and make the index anew."""
+        spec = self.folder.parent / "packages.spec"
+        texts = "".join(PACKAGE.format(name=name, tags=tags) for name, tags in packages.items())
+        spec.write_text(
+            f"Name: source\nVersion: {version}\nRelease: {release}\nSummary: x\nLicense: MIT\n%description\n\n{texts}"
+        )
+        flat = "%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm"
+        defines = {"_topdir": str(spec.parent / "rpmbuild"), "_rpmdir": str(self.folder), "_build_name_fmt": flat}
+        run("rpmbuild", "-bb", "--quiet", *(f"--define={name} {value}" for name, value in defines.items()), spec)
+        built = [path for name in packages for path in self.folder.glob(f"{name}-{version}-{release}.*.rpm")]
+        signer = self.key if key is None else key
+        if signer:
+            run("rpmsign", f"--define=_gpg_name {signer}", "--define=__gpg /usr/bin/gpg", "--addsign", *built)
+        run("createrepo_c", "--quiet", self.folder)
+
+
+def make_key(name: str) -> str:
+    """A key without a passphrase; returns its fingerprint."""
+    run("gpg", "--batch", "--pinentry-mode=loopback", "--passphrase=", "--quick-generate-key", name, "rsa2048", "sign")
+    listed = run("gpg", "--with-colons", "--fingerprint", name)
+    return next(line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr:"))
+
+
+class World:
+    """The publishers, and the playbook that collects from them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.web = Web(folder / "www")
+        self.baseos = Publisher(folder / "www/baseos", "distribution")
+        self.kubernetes = Publisher(folder / "www/kubernetes/rpm", "kubernetes")
+        self.docker = Publisher(folder / "www/docker/centos/9", "docker")
+        self.baseos.build(BASEOS, "1", "1.el9")
+        for version in ("1.36.3", "1.36.4"):
+            self.kubernetes.build(KUBERNETES, version, "150500.1.1")
+        self.docker.build(DOCKER, "2", "1.el9")
+
+    def inventory(self, name: str) -> Path:
+        """The inventory of a site, in a folder of its own. JSON is YAML."""
+        url, host = f"http://{self.web.host}", self.web.host
+        values = {
+            "ansible_connection": "local",
+            "bundle_systems": [f"rocky-9-{ARCH}"],
+            "bundle_distribution_sources": {"rocky-9": self.source(f"{url}/baseos/", self.baseos)},
+            "cluster_version": "1.36.3",
+            "cluster_mirror": "custom",
+            "cluster_mirror_overrides": {
+                "kubernetes_repository": f"{url}/kubernetes/{{format}}/",
+                "kubernetes_key": f"{url}/kubernetes/rpm/key.asc",
+                "kubernetes_key_fingerprints": [self.kubernetes.fingerprint],
+                "docker_repository": f"{url}/docker/{{os}}/{{major}}/",
+                "docker_key": f"{url}/docker/centos/9/key.asc",
+                "docker_key_fingerprints": [self.docker.fingerprint],
+            },
+            "cluster_image_repository": f"{host}/k8s",
+            "network_flannel_image": f"{host}/flannel:1",
+            "network_flannel_cni_image": f"{host}/flannel-cni:1",
+            "smoke_image": f"{host}/nginx:1",
+            "containerd_registries": {host: {"server": url}},
+        }
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        found = {"all": {"vars": values, "children": {"kube_control_plane": {"hosts": {"m1": {}}}}}}
+        (folder / "hosts.yml").write_text(json.dumps(found))
+        return folder / "hosts.yml"
+
+    def source(self, url: str, publisher: Publisher) -> dict[str, Any]:
+        key = {"key": f"{url}key.asc", "key_fingerprints": [publisher.fingerprint]}
+        return {"repositories": [url], **key}
+
+    def collect(self, name: str, *options: str, rc: int = 0) -> tuple[int, str]:
+        """Run bundle.yml; returns how many tasks changed something, and what it said."""
+        inventory = self.inventory(name)
+        report = inventory.with_name("report.json")
+        done = subprocess.run(
+            [*playbook_command("bundle.yml", inventory), *options],
+            cwd=ROOT,
+            env=playbook_environment(report),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == rc, done.stdout + done.stderr
+        return len(json.loads(report.read_text())["changed"]), done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    engine.ensure(PROGRAMS)
+    folder = tmp_path_factory.mktemp("world")
+    with pytest.MonkeyPatch.context() as patch:
+        # gpg's own sockets have short paths only.
+        home = folder / "gnupg"
+        home.mkdir(mode=0o700)
+        patch.setenv("GNUPGHOME", str(home))
+        made = World(folder)
+        yield made
+        made.web.close()
+        run("gpgconf", "--kill", "gpg-agent")
+
+
+@pytest.fixture(scope="module")
+def collected(world: World) -> Path:
+    """The bundle, collected."""
+    assert world.collect("site", "--check")[0] == 1
+    assert not (world.folder / "site/bundle").exists()
+    assert world.collect("site")[0] == 1
+    return world.folder / "site/bundle"
+
+
+def test_a_bundle_has_what_a_bare_system_needs(world: World, collected: Path) -> None:
+    run("sha256sum", "--check", "--quiet", "SHA256SUMS", cwd=collected)
+    listing = bundle.verified(collected)[1]
+    found = {item["name"]: item["version"] for item in listing["files"] if item["path"].endswith(".rpm")}
+    assert set(found) == {*BASEOS, *KUBERNETES, *DOCKER} - {"haproxy-manual"}
+    assert {name: found[name] for name in ("kubeadm", "kubelet", "kubectl")} == dict.fromkeys(
+        ("kubeadm", "kubelet", "kubectl"), "1.36.3-150500.1.1"
+    )
+    assert listing["systems"] == [f"rocky-9-{ARCH}"]
+    # Other times of the same files are no change.
+    for path in collected.rglob("*.rpm"):
+        os.utime(path, (1, 1))
+    assert world.collect("site", "--check")[0] == 0
+    assert world.collect("site")[0] == 0
+
+
+def test_what_is_gone_is_missed_and_fetched_again(world: World, collected: Path) -> None:
+    (package,) = collected.glob("packages/rocky-9/haproxy-1-*.rpm")
+    before = (collected / "SHA256SUMS").read_bytes()
+    package.unlink()
+    with pytest.raises(bundle.BundleError, match=rf"^packages/rocky-9/{package.name}: missing$"):
+        bundle.verified(collected)
+    assert [world.collect("site", "--check")[0], world.collect("site")[0]] == [1, 1]
+    assert (collected / "SHA256SUMS").read_bytes() == before
+    bundle.verified(collected)
+
+
+@pytest.mark.parametrize("signer", ["", "kubernetes"])
+def test_a_package_without_its_publisher_s_signature_is_refused(world: World, signer: str) -> None:
+    """Another repository's key does not count."""
+    haproxy = {"haproxy": BASEOS["haproxy"]}
+    world.baseos.build(haproxy, "1", "2.el9", key=signer)
+    try:
+        changed, output = world.collect("refused", rc=2)
+    finally:
+        for path in world.baseos.folder.glob("haproxy-1-2.el9.*"):
+            path.unlink()
+        run("createrepo_c", "--quiet", world.baseos.folder)
+    assert changed == 0
+    assert f"rocky-9-{ARCH}: haproxy 1-2.el9 (http://{world.web.host}/baseos/haproxy-1-2.el9." in " ".join(
+        output.split()
+    )
+    assert "is not signed by the key of its repository" in " ".join(output.split())
+    assert not list(world.folder.glob("refused/bundle/packages/rocky-9/*.rpm"))
+
+
+def certificate(folder: Path) -> tuple[Path, str]:
+    """A key and certificate for this machine's own address, and the latter alone."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mirror")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    text = made.public_bytes(serialization.Encoding.PEM).decode()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "mirror.pem"
+    path.write_bytes(private + text.encode())
+    return path, text
+
+
+# Lays a folder over /etc, for one command alone.
+OVER_ETC = 'mount -t overlay overlay -o "lowerdir=$0:/etc" /etc && exec "$@"'
+
+
+class Machine:
+    """A root file system with dnf's settings, another repository, and nothing installed."""
+
+    def __init__(self, root: Path, other: str) -> None:
+        self.root = root
+        (root / "etc/dnf").mkdir(parents=True)
+        (root / "etc/yum.repos.d").mkdir()
+        (root / "etc/dnf/dnf.conf").write_text("[main]\ngpgcheck=1\nbest=True\nskip_if_unavailable=False")
+        (root / "etc/yum.repos.d/baseos.repo").write_text(f"[baseos]\nname=baseos\nbaseurl={other}\ngpgcheck=0\n")
+
+    def configure(self, files: list[dict[str, Any]]) -> None:
+        """Put files in place as machine_config does."""
+        for file in files:
+            path = self.root / file["path"].lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if file.get("state") == "absent":
+                path.unlink(missing_ok=True)
+            elif "block" in file:
+                path.write_text(replace_block(path.read_text(), file["block_name"], file["block"]))
+            elif "content" in file:
+                path.write_text(file["content"])
+
+    def install(self, *names: str) -> None:
+        """Install packages by ansible.builtin.dnf with the arguments that the roles give it."""
+        arguments = {**dnf_args(names), "installroot": str(self.root), "releasever": "9", "use_backend": "dnf4"}
+        over = ["unshare", "--mount", "sh", "-c", OVER_ETC, str(self.root / "etc")]
+        ansible = ["ansible", "localhost", "-m", "ansible.builtin.dnf", "-a", json.dumps(arguments)]
+        run(*over, *ansible, env={**os.environ, "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3"}, cwd=ROOT)
+
+    def installed(self) -> set[str]:
+        return set(run("rpm", "--root", self.root, "--query", "--all", "--queryformat=%{NAME}-%{VERSION}\\n").split())
+
+
+@pytest.fixture
+def mirror(collected: Path, tmp_path: Path) -> Iterator[tuple[Web, str]]:
+    """The bundle over TLS, and the authority's certificate."""
+    path, ca = certificate(tmp_path)
+    served = Web(collected, path)
+    yield served, ca
+    served.close()
+
+
+def test_machines_install_from_it_alone(world: World, mirror: tuple[Web, str], tmp_path: Path) -> None:
+    served, ca = mirror
+    machine = Machine(tmp_path / "root", f"http://{world.web.host}/baseos/")
+    site = {"mirror_host": served.host, "mirror_ca": ca, "mirror_only": True, "version": "1.36.3"}
+    machine.configure(sources.package_sources(ROCKY, site, docker=True))
+    world.web.asked.clear()
+    machine.install("kubeadm=1.36.3-*", "haproxy", "containerd.io")
+    assert {"kubeadm-1.36.3", "kubelet-1.36.3", "libshared-1", "container-selinux-1"} <= machine.installed()
+    assert "haproxy-manual-1" not in machine.installed()
+    assert "/packages/rocky-9/repodata/repomd.xml" in served.asked
+    assert world.web.asked == []
+
+
+def test_other_sources_count_where_they_are_wanted(world: World, mirror: tuple[Web, str], tmp_path: Path) -> None:
+    served, ca = mirror
+    machine = Machine(tmp_path / "root", f"http://{world.web.host}/baseos/")
+    before = (machine.root / "etc/dnf/dnf.conf").read_text()
+    site = {"mirror_host": served.host, "mirror_ca": ca, "mirror_only": True, "version": "1.36.3"}
+    for only in (True, False):
+        machine.configure(sources.package_sources(ROCKY, {**site, "mirror_only": only}, docker=True))
+    assert (machine.root / "etc/dnf/dnf.conf").read_text().strip() == before
+    # It is in no bundle.
+    machine.install("haproxy-manual", "kubectl")
+    assert machine.installed() == {"haproxy-manual-1", "kubectl-1.36.3"}
+
+
+def test_a_bundle_on_the_machine_s_own_disk(collected: Path, tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "root", "http://127.0.0.1:9/")
+    machine.configure(sources.bundle_files(ROCKY, f"file:{collected}"))
+    machine.install("nginx")
+    assert machine.installed() == {"nginx-1"}
