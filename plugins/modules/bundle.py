@@ -15,11 +15,13 @@ description:
     the folder lacks. Everything is compared with its SHA-256.
   - C(bundle.json) lists every file with its source and version, C(SHA256SUMS) has the checksums, which
     C(sha256sum --check) reads. Of the files there, only those that an earlier run has fetched are removed.
-  - It runs on the controller; no host is asked. apt resolves packages in a root of its own, skopeo fetches images.
+  - It runs on the controller; no host is asked. apt and dnf resolve packages in roots of their own, skopeo fetches
+    images. Packages are verified by the signatures of their publishers.
 author:
   - kubestead contributors (@kubestead)
 requirements:
-  - apt, dpkg and the distribution's archive keyring (on the controller)
+  - For Debian and Ubuntu apt, dpkg and the distribution's archive keyring (on the controller)
+  - For RHEL and its kin dnf 4, rpm and createrepo_c (on the controller)
   - skopeo (on the controller)
 options:
   directory:
@@ -31,14 +33,18 @@ options:
     type: str
     required: true
   systems:
-    description: Systems such as debian-13-amd64.
+    description: Systems such as debian-13-amd64 or rocky-9-arm64.
     type: list
     elements: str
     required: true
   packages:
-    description: Names of packages, or NAME=VERSION, by family of distributions.
+    description: Names of packages, or NAME=VERSION, by family of distributions (V(debian) and V(redhat)).
     type: dict
     required: true
+  distribution_sources:
+    description: What replaces the repositories of a distribution, as role C(bundle) has it.
+    type: dict
+    default: {}
   containerd_source:
     description: Whose containerd it is, as role C(containerd) has it.
     type: str
