@@ -55,6 +55,16 @@ FIRST = (
     "StatefulSet",
 )
 WORKLOADS = ("Deployment", "DaemonSet", "StatefulSet")
+# What is put into a namespace by people or their tools; all else that is there is made from these.
+HELD = {
+    "v1": ("ConfigMap", "PersistentVolumeClaim", "Pod", "Secret", "Service"),
+    "apps/v1": WORKLOADS,
+    "batch/v1": ("CronJob", "Job"),
+    "networking.k8s.io/v1": ("Ingress",),
+}
+# What every namespace has.
+ROOT_CA = "kube-root-ca.crt"
+TOKEN = "kubernetes.io/service-account-token"  # noqa: S105  the type of a Secret
 # What the API adds or counts by itself.
 OWN_FIELDS = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 KIND_OF_KINDS = "CustomResourceDefinition"
@@ -224,6 +234,21 @@ def released(live: Mapping[str, Any]) -> bool:
     return bool(live["kind"] == "PersistentVolume" and live.get("status", {}).get("phase") == "Released")
 
 
+def managers(live: Mapping[str, Any]) -> set[str]:
+    """Return who has written an object: people's tools and programs, which are called after themselves by default."""
+    return {str(entry.get("manager")) for entry in live["metadata"].get("managedFields") or []}
+
+
+def containers(live: Mapping[str, Any]) -> set[str]:
+    """Return the names of a workload's containers."""
+    template = live.get("spec", {}).get("template", {}) if live["kind"] in WORKLOADS else {}
+    return {container["name"] for container in template.get("spec", {}).get("containers", [])}
+
+
+def _base(api_version: str) -> str:
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
 def _passes(error: Exception) -> bool:
     """Tell whether to try again."""
     return isinstance(error, UnknownKind) or any(text in str(error) for text in PASSING)
@@ -237,8 +262,9 @@ class Part:
         self._api = api
         self._name = name
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
+        self._foreign: list[Identity] = []
         self.recorded: dict[str, list[Identity]] = {}
-        #: Kinds that should go and stay, because others have objects of them.
+        #: Namespaces and kinds that should go and stay, because others have objects in them.
         self.kept: dict[Identity, list[str]] = {}
 
     def read(self) -> None:
@@ -258,23 +284,27 @@ class Part:
     def path(self, identity: Identity, kind_may_be_missing: bool = True) -> str | None:
         """Return where the API has an object, None if it does not know such a kind."""
         version = identity.api_version
-        base = f"/apis/{version}" if "/" in version else f"/api/{version}"
-        if version not in self._kinds:
-            resources = (self._api.get(base) or {}).get("resources", [])
-            self._kinds[version] = {
-                item["kind"]: (item["name"], item["namespaced"]) for item in resources if "/" not in item["name"]
-            }
-        if identity.kind not in self._kinds[version]:
+        kinds = self._served(version)
+        if identity.kind not in kinds:
             del self._kinds[version]
             if kind_may_be_missing:
                 return None
             raise UnknownKind(f"{identity}: the cluster knows no {identity.kind} of {version}")
-        plural, namespaced = self._kinds[version][identity.kind]
+        plural, namespaced = kinds[identity.kind]
         if namespaced != bool(identity.namespace):
             wanted = "a namespace" if namespaced else "none: it belongs to the whole cluster"
             raise DefinitionError(f"{identity}: found namespace {identity.namespace!r}, expected {wanted}")
         place = f"/namespaces/{identity.namespace}" if namespaced else ""
-        return f"{base}{place}/{plural}/{identity.name}"
+        return f"{_base(version)}{place}/{plural}/{identity.name}"
+
+    def _served(self, version: str) -> dict[str, tuple[str, bool]]:
+        """Return the kinds of an API version: what paths call them, and whether they are in namespaces."""
+        if version not in self._kinds:
+            resources = (self._api.get(_base(version)) or {}).get("resources", [])
+            self._kinds[version] = {
+                item["kind"]: (item["name"], item["namespaced"]) for item in resources if "/" not in item["name"]
+            }
+        return self._kinds[version]
 
     def live(self, identity: Identity) -> Any:
         """Return an object as the cluster has it, None if there is none."""
@@ -292,6 +322,9 @@ class Part:
         live = self.live(identity)
         if live is None:
             return Change(identity, definition, "", text_of(definition))
+        if self._is_foreign(identity, live):
+            self._foreign.append(identity)
+            return None
         annotations = definition["metadata"].get("annotations") or {}
         if annotations.get(CREATE_ONLY) == "true":
             return None
@@ -311,36 +344,83 @@ class Part:
             return None
         return Change(identity, definition, before, text_of(shown(after), before=live))
 
+    def _is_foreign(self, identity: Identity, live: Mapping[str, Any]) -> bool:
+        """Tell whether an object is somebody else's. A namespace may be shared: what others have there is kept."""
+        own = identity in self.recorded.get(self._name, []) or FIELD_MANAGER in managers(live)
+        return not own and identity.kind != "Namespace"
+
     def plan(self, wanted: Mapping[Identity, Mapping[str, Any]]) -> list[Change]:
         """Return all that has to change: first what is applied, then what goes, last come first gone."""
+        self._foreign = []
         changes = [self.difference(identity, definition) for identity, definition in wanted.items()]
+        if self._foreign:
+            raise DefinitionError(
+                f"found {', '.join(map(str, self._foreign))}, which something else has put there; expected no objects "
+                "of these names: remove them by what brought them, or switch this part off"
+            )
         gone = [identity for identity in reversed(self.recorded.get(self._name, [])) if identity not in wanted]
         lives = {identity: live for identity in gone if (live := self.live(identity))}
-        used = {identity: self.others(live, gone) for identity, live in lives.items() if identity.kind == KIND_OF_KINDS}
-        self.kept = {identity: others for identity, others in used.items() if others}
+        self.kept = self._used_by_others(lives)
         removals = [
             Change(item, None, text_of(shown(live)), "") for item, live in lives.items() if item not in self.kept
         ]
         return [change for change in changes if change] + removals
 
-    def others(self, kind: Mapping[str, Any], gone: Sequence[Identity]) -> list[str]:
-        """Return the objects of a kind that are not the part's own: they would go with it."""
+    def _used_by_others(self, lives: Mapping[Identity, Mapping[str, Any]]) -> dict[Identity, list[str]]:
+        """Return which of the namespaces and kinds that should go hold objects that are not the part's."""
+        programs = {name for live in lives.values() for name in containers(live)}
+        kinds = {identity: live for identity, live in lives.items() if identity.kind == KIND_OF_KINDS}
+        objects = {identity: self._others(self._of_kind(live), programs) for identity, live in kinds.items()}
+        kept: dict[Identity, list[str]] = {}
+        for space in [identity for identity in lives if identity.kind == "Namespace"]:
+            inside = [item for others in objects.values() for item in others if item.namespace == space.name]
+            inside += self._others(self._held(space.name), programs)
+            if inside:
+                kept[space] = [str(item) for item in inside]
+        for identity, others in objects.items():
+            if others:
+                kept[identity] = [str(item) for item in others]
+        return kept
+
+    def _of_kind(self, kind: Mapping[str, Any]) -> list[tuple[Identity, Mapping[str, Any]]]:
+        """Return all objects of a kind."""
         spec = kind["spec"]
         version = next(item["name"] for item in spec["versions"] if item["storage"])
-        items = self._api.request("GET", f"/apis/{spec['group']}/{version}/{spec['names']['plural']}")["items"]
-        own = {(item.kind, item.namespace, item.name) for item in gone}
-        namespaces = {item.name for item in gone if item.kind == "Namespace"}
-        found = [item["metadata"] for item in items if not item["metadata"].get("ownerReferences")]
+        path = f"/apis/{spec['group']}/{version}/{spec['names']['plural']}"
+        return self._listed(f"{spec['group']}/{version}", spec["names"]["kind"], path)
+
+    def _held(self, namespace: str) -> list[tuple[Identity, Mapping[str, Any]]]:
+        """Return the objects of a namespace that somebody must have put there."""
         return [
-            f"{item.get('namespace', '')}/{item['name']}".lstrip("/")
-            for item in found
-            if (spec["names"]["kind"], item.get("namespace", ""), item["name"]) not in own
-            and item.get("namespace") not in namespaces
+            item
+            for version, kinds in HELD.items()
+            for kind, (plural, _namespaced) in self._served(version).items()
+            if kind in kinds
+            for item in self._listed(version, kind, f"{_base(version)}/namespaces/{namespace}/{plural}")
+            if (kind, item[0].name) != ("ConfigMap", ROOT_CA) and item[1].get("type") != TOKEN
+        ]
+
+    def _listed(self, version: str, kind: str, path: str) -> list[tuple[Identity, Mapping[str, Any]]]:
+        items = self._api.request("GET", path)["items"]
+        return [
+            (Identity(version, kind, item["metadata"].get("namespace", ""), item["metadata"]["name"]), item)
+            for item in items
+        ]
+
+    def _others(self, items: Iterable[tuple[Identity, Mapping[str, Any]]], programs: set[str]) -> list[Identity]:
+        """Return those objects that neither the part has nor its programs have made."""
+        own = {(item.kind, item.namespace, item.name) for item in self.recorded.get(self._name, [])}
+        return [
+            identity
+            for identity, live in items
+            if (identity.kind, identity.namespace, identity.name) not in own
+            and not live["metadata"].get("ownerReferences")
+            and not (managers(live) and managers(live) <= programs)
         ]
 
     def remembered(self, wanted: Iterable[Identity]) -> list[Identity]:
         """Return what the record should list: what is wanted, and what still has to go."""
-        return [*wanted, *self.kept]
+        return [*wanted, *(identity for identity in self.recorded.get(self._name, []) if identity in self.kept)]
 
     def differs(self, identities: Sequence[Identity]) -> bool:
         """Tell whether the record says otherwise."""

@@ -77,6 +77,9 @@ class Cluster:
         """Have an object that somebody else has made."""
         live: Object = {"apiVersion": "v1", "metadata": {"name": name}}
         live.update(copy.deepcopy(content))
+        _base, inside, space = place.partition("/namespaces/")
+        if inside:
+            live["metadata"]["namespace"] = space.split("/")[0]
         return self._store(f"{place}/{name}", live)
 
     def changes(self) -> list[str]:
@@ -144,7 +147,8 @@ class Cluster:
             subresources = [{**row, "name": f"{row['name']}/status"} for row in rows]
             return {"kind": "APIResourceList", "resources": subresources + rows}
         base, _slash, plural = path.rpartition("/")
-        if plural in (name for name, _own in self.kinds.get(base, {}).values()):
+        group, _in, space = base.partition("/namespaces/")
+        if plural in (name for name, _own in self.kinds.get(group, {}).values()) and "/" not in space:
             parts = [item.split("/") for item in self.objects]
             own = [item for item, names in zip(self.objects, parts, strict=True) if names[-2] == plural]
             return {"items": [self.objects[item] for item in own if item.startswith(f"{base}/")]}

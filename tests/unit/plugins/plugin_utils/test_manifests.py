@@ -45,6 +45,9 @@ KIND = item(
         "versions": [{"name": "v1beta1", "storage": False}, {"name": "v1", "storage": True}],
     },
 )
+SPEAKER = item(
+    "Deployment", "speaker", version="apps/v1", spec={"template": {"spec": {"containers": [{"name": "speaker"}]}}}
+)
 POOL = item("Pool", "first", version="example.com/v1", spec={"addresses": ["192.0.2.1"]})
 
 
@@ -386,6 +389,30 @@ class TestWebhooks:
             run(cluster, NAMESPACE, SETTINGS)
 
 
+class TestOthers:
+    """What somebody else has put there is not taken over."""
+
+    def test_all_are_named_before_anything_is_applied(self, cluster: Any) -> None:
+        for name in ("settings", "more"):
+            cluster(f"{DEMO}/configmaps", name, {"kind": "ConfigMap", "data": {"own": "1"}})
+        part = Part(cluster, "demo")
+        part.read()
+        with pytest.raises(
+            DefinitionError, match="found ConfigMap demo/settings, ConfigMap demo/more, which something else has put"
+        ):
+            part.plan(manifests.in_order([NAMESPACE, SETTINGS, item("ConfigMap", "more"), WEB]))
+        assert cluster.changes() == []
+
+    def test_a_namespace_may_be_shared(self, cluster: Any) -> None:
+        cluster("/api/v1/namespaces", "demo", {"kind": "Namespace"})
+        assert "+ConfigMap demo/settings" in run(cluster, NAMESPACE, SETTINGS)
+
+    def test_one_s_own_that_is_not_remembered(self, cluster: Any) -> None:
+        run(cluster, NAMESPACE, SETTINGS)
+        del cluster.objects[manifests.RECORD]
+        assert run(cluster, NAMESPACE, SETTINGS) == []
+
+
 class TestRemoving:
     def test_last_come_first_gone(self, cluster: Any) -> None:
         run(cluster, NAMESPACE, SETTINGS, KIND, POOL, WEB)
@@ -420,25 +447,61 @@ class TestRemoving:
         assert recorded(cluster) == {"demo": ["Namespace demo"], "other": ["Namespace other"]}
 
     def test_a_kind_of_which_others_have_objects_stays(self, cluster: Any) -> None:
-        run(cluster, NAMESPACE, KIND, POOL)
+        run(cluster, NAMESPACE, KIND, POOL, SPEAKER)
         mine = item("Pool", "mine", "users", "example.com/v1")
         cluster("/apis/example.com/v1/namespaces/users/pools", "mine", mine)
-        # Made by the part's own programs, in its namespace or for an object of its own.
-        cluster("/apis/example.com/v1/namespaces/demo/pools", "state", item("Pool", "state"))
+        # Made by the part's own programs, or for an object of its own.
+        state = item("Pool", "state", metadata={"managedFields": [{"manager": "speaker"}]})
+        cluster("/apis/example.com/v1/namespaces/demo/pools", "state", state)
         owner = {"ownerReferences": [{"kind": "Pool", "name": "first"}]}
         cluster("/apis/example.com/v1/namespaces/users/pools", "owned", item("Pool", "owned", "users", metadata=owner))
         part = Part(cluster, "demo")
         part.read()
         changes = part.plan({})
-        assert names(change.identity for change in changes) == ["Pool demo/first", "Namespace demo"]
+        assert names(change.identity for change in changes) == [
+            "Pool demo/first",
+            "Deployment demo/speaker",
+            "Namespace demo",
+        ]
         assert {str(kind): others for kind, others in part.kept.items()} == {
-            "CustomResourceDefinition pools.example.com": ["users/mine"]
+            "CustomResourceDefinition pools.example.com": ["Pool users/mine"]
         }
         part.apply({}, changes, 60)
         assert recorded(cluster) == {"demo": ["CustomResourceDefinition pools.example.com"]}
         assert run(cluster) == []
         del cluster.objects["/apis/example.com/v1/namespaces/users/pools/mine"]
         assert run(cluster) == ["-CustomResourceDefinition pools.example.com"]
+        assert recorded(cluster) == {}
+
+    @pytest.mark.parametrize(
+        ("place", "kind", "content"),
+        [
+            ("/api/v1/namespaces/demo/secrets", "Secret", {"type": "kubernetes.io/tls"}),
+            ("/apis/apps/v1/namespaces/demo/deployments", "Deployment", {"spec": {"replicas": 1}}),
+            ("/apis/example.com/v1/namespaces/demo/pools", "Pool", {}),
+        ],
+    )
+    def test_a_namespace_in_which_others_have_objects_stays(
+        self, cluster: Any, place: str, kind: str, content: dict[str, Any]
+    ) -> None:
+        run(cluster, NAMESPACE, KIND, POOL, SETTINGS)
+        cluster(place, "mine", {"kind": kind, **content})
+        # What every namespace has, and what goes with an object of the part.
+        cluster(f"{DEMO}/configmaps", "kube-root-ca.crt", {"kind": "ConfigMap"})
+        cluster(f"{DEMO}/secrets", "token", {"kind": "Secret", "type": "kubernetes.io/service-account-token"})
+        cluster(f"{DEMO}/secrets", "owned", item("Secret", "owned", metadata={"ownerReferences": [{"name": "web"}]}))
+        part = Part(cluster, "demo")
+        part.read()
+        changes = part.plan({})
+        gone = ["Pool demo/first", "ConfigMap demo/settings"]
+        gone += [] if kind == "Pool" else ["CustomResourceDefinition pools.example.com"]
+        assert names(change.identity for change in changes) == gone
+        assert part.kept[Identity.of(NAMESPACE)] == [f"{kind} demo/mine"]
+        part.apply({}, changes, 60)
+        assert f"{place}/mine" in cluster.objects
+        assert run(cluster) == []
+        cluster._gone(f"{place}/mine")
+        assert run(cluster)[0] == "-Namespace demo"
         assert recorded(cluster) == {}
 
     def test_what_is_gone_already(self, cluster: Any) -> None:
