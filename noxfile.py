@@ -133,7 +133,7 @@ def provide_get_pip() -> None:
 
 @nox.session
 def molecule(session: nox.Session) -> None:
-    """All scenarios on the nodes of one lab; no warning of a deprecation is tolerated."""
+    """All scenarios on the nodes of labs; no warning of a deprecation is tolerated."""
     start = time.monotonic()
     command = ["molecule", "test", "--report", *(session.posargs or ["--all"])]
     env = {
@@ -157,8 +157,9 @@ def molecule(session: nox.Session) -> None:
                 deprecated.append(line.strip())
     session.log(f"molecule: {time.monotonic() - start:.1f} s")
     if run.returncode:
-        # molecule itself leaves the nodes of a failed create.
-        session.run("python", "-m", "tests.lab", "down", "molecule")
+        # molecule itself leaves the nodes of a failed create or prepare.
+        for lab in sorted(Path(env["KUBESTEAD_LAB_HOME"], "labs").glob("molecule*")):
+            session.run("python", "-m", "tests.lab", "down", lab.name)
         session.error(f"molecule ended with {run.returncode}")
     if deprecated:
         session.error(f"deprecated features in use: {deprecated}")

@@ -104,6 +104,7 @@ def up(arguments: argparse.Namespace) -> None:
         offline.build(arguments.os)
     wanted = [f"cp{number + 1}" for number in range(arguments.control_planes)]
     wanted += [f"w{number + 1}" for number in range(arguments.workers)]
+    wanted += [f"m{number + 1}" for number in range(arguments.mirrors)]
     lab = nodes.up(
         arguments.name,
         wanted,
@@ -174,6 +175,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("name")
     command.add_argument("--control-planes", type=int, default=3)
     command.add_argument("--workers", type=int, default=2)
+    command.add_argument("--mirrors", type=int, default=0, help="machines beside the cluster, in group kube_mirror")
     command.add_argument("--os", choices=list(NODE_SYSTEMS), default=next(iter(NODE_SYSTEMS)))
     command.add_argument("--user", choices=("root", "operator"), default="root", help="whom Ansible logs in as")
     command.add_argument(
@@ -202,7 +204,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--engine", action="store_true", help="end the container engine that the lab started, too")
     command.set_defaults(function=down)
 
-    command = commands.add_parser("add", help="more nodes: cp4 is a control plane, w3 a worker")
+    command = commands.add_parser("add", help="more nodes: cp4 is a control plane, w3 a worker, m1 a mirror")
     command.add_argument("name")
     command.add_argument("node", nargs="+")
     command.set_defaults(function=lambda given: nodes.add(load(given.name), given.node))

@@ -145,6 +145,8 @@ def inventory(lab: Lab) -> dict[str, Any]:
         "ansible_ssh_common_args": f"-o UserKnownHostsFile={lab.folder / 'known_hosts'} -o StrictHostKeyChecking=yes",
         "ansible_python_interpreter": "/usr/bin/python3",
     }
+    mirrors = [node for node in lab.nodes.values() if node.role == "kube_mirror"]
+    groups = ("kube_control_plane", "kube_node", *(["kube_mirror"] if mirrors else []))
     return {
         "all": {"vars": variables(lab)},
         **{
@@ -154,7 +156,7 @@ def inventory(lab: Lab) -> dict[str, Any]:
                 },
                 "vars": connection,
             }
-            for group in ("kube_control_plane", "kube_node")
+            for group in groups
         },
     }
 

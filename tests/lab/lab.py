@@ -14,7 +14,7 @@ from typing import Any
 from .base import LabError, home
 
 PREFIX = "kubestead-"
-FIRST_ADDRESS = {"kube_control_plane": ("cp", 11, 20), "kube_node": ("w", 21, 99)}
+FIRST_ADDRESS = {"kube_mirror": ("m", 3, 9), "kube_control_plane": ("cp", 11, 20), "kube_node": ("w", 21, 99)}
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,11 @@ def free_number(taken: Iterable[int]) -> int:
 
 
 def node_of(lab: Lab, name: str) -> Node:
-    """The role and address that follow from a node's name: cp1.. are .11.., w1.. are .21.. ."""
+    """The role and address that follow from a node's name: m1.. are .3.., cp1.. are .11.., w1.. are .21.. ."""
     for role, (prefix, first, last) in FIRST_ADDRESS.items():
         number = name.removeprefix(prefix)
         if name.startswith(prefix) and number.isdigit() and 1 <= int(number) <= last - first + 1:
             return Node(lab.address(first + int(number) - 1), role)
-    raise LabError(f"{name!r} can't be a node's name: cp1 to cp10 are control planes, w1 to w79 workers")
+    raise LabError(
+        f"{name!r} can't be a node's name: cp1 to cp10 (control planes), w1 to w79 (workers) and m1 to m7 (mirrors) can"
+    )

@@ -272,8 +272,8 @@ def down(lab_name: str) -> None:
 
 def act(lab: Lab, action: str, node: str) -> None:
     """Do to a node what happens to machines."""
-    if node not in lab.nodes:
-        raise LabError(f"lab {lab.name!r} has no node {node!r}; it has: {', '.join(lab.nodes)}")
+    if node not in {*lab.nodes, "mirror"}:
+        raise LabError(f"lab {lab.name!r} has no node {node!r}; it has: {', '.join(lab.nodes)}, and mirror")
     engine.docker(action, lab.container(node))
 
 

@@ -128,6 +128,8 @@ COMPONENTS: dict[str, Component] = {
         {"flanneld": _FLANNEL, "install-conf": f"{_FLANNEL}/cmd/install_conf"},
         {f"{_FLANNEL}/pkg/version.Version": "v0.28.10"},
         cgo=True,
+        # All but its own C as others have it, so that the compiler does not work twice.
+        tags=("netgo", "osusergo"),
         documents=("Documentation/kube-flannel.yml",),
     ),
     # The plugin of this name was last part of containernetworking/plugins in 0.9.1.

@@ -47,18 +47,21 @@ def test_releases_name_components() -> None:
         assert {release.etcd, release.coredns} <= COMPONENTS.keys()
 
 
+NO_DWARF = "-gcflags=all=-dwarf=false"
+
+
 def test_programs_are_named_as_the_table_says() -> None:
     component = Component("f", "m", "v1", {"one": "m/cmd/one", "two": "m/cmd/two", "three": "m"}, {"m/v.V": "1"})
     assert artifacts.commands(component) == [
-        ["go", "build", "-ldflags", "-s -w -X m/v.V=1", "-o", "@OUT@/", "m/cmd/one", "m/cmd/two"],
-        ["go", "build", "-ldflags", "-s -w -X m/v.V=1", "-o", "@OUT@/three", "m"],
+        ["go", "build", NO_DWARF, "-ldflags", "-s -w -X m/v.V=1", "-o", "@OUT@/", "m/cmd/one", "m/cmd/two"],
+        ["go", "build", NO_DWARF, "-ldflags", "-s -w -X m/v.V=1", "-o", "@OUT@/three", "m"],
     ]
 
 
 def test_static_programs_with_tags() -> None:
     component = Component("f", "m", "v1", {"one": "m"}, cgo=True, static=True, tags=("a", "b"))
     assert artifacts.commands(component) == [
-        ["go", "build", "-tags", "a,b", "-ldflags", "-s -w -extldflags -static", "-o", "@OUT@/one", "m"]
+        ["go", "build", "-tags", "a,b", NO_DWARF, "-ldflags", "-s -w -extldflags -static", "-o", "@OUT@/one", "m"]
     ]
     assert artifacts.environment(component)["CGO_ENABLED"] == "1"
 

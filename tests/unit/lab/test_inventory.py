@@ -67,6 +67,13 @@ def test_groups_hold_the_nodes_by_role() -> None:
     assert text["kube_node"]["hosts"] == {"w1": {"ansible_host": "10.90.7.21"}}
 
 
+def test_mirrors_of_a_site_are_a_group_where_there_are_some() -> None:
+    assert "kube_mirror" not in read(lab())
+    text = read(lab(nodes={"m1": Node("10.90.7.3", "kube_mirror")}))
+    assert text["kube_mirror"]["hosts"] == {"m1": {"ansible_host": "10.90.7.3"}}
+    assert text["kube_mirror"]["vars"] == text["kube_node"]["vars"]
+
+
 def test_what_is_written_is_what_was_meant() -> None:
     assert read(lab()) == inventory.inventory(lab())
 

@@ -36,13 +36,14 @@ def test_no_number_left() -> None:
         ("cp10", "10.90.7.20", "kube_control_plane"),
         ("w1", "10.90.7.21", "kube_node"),
         ("w79", "10.90.7.99", "kube_node"),
+        ("m1", "10.90.7.3", "kube_mirror"),
     ],
 )
 def test_address_follows_from_the_name(name: str, address: str, role: str) -> None:
     assert labs.node_of(lab(), name) == labs.Node(address, role)
 
 
-@pytest.mark.parametrize("name", ["cp0", "cp11", "w80", "node1", "cp", "w-1", "cp1x"])
+@pytest.mark.parametrize("name", ["cp0", "cp11", "w80", "m8", "node1", "cp", "w-1", "cp1x"])
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(LabError, match=name):
         labs.node_of(lab(), name)
