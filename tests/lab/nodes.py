@@ -22,7 +22,7 @@ from typing import Any
 from . import engine, inventory, offline, packages
 from .base import HERE, LabError, home, locked, run, say, timed, write_atomic
 from .images import storage
-from .lab import Lab, free_number, load, names, node_of
+from .lab import FIRST_ADDRESS, Lab, free_number, load, names, node_of
 
 ACTIONS = ("kill", "pause", "unpause", "start", "stop", "restart")
 # What systemd, containerd and the kubelet need, short of --privileged, which would give them this computer's devices;
@@ -171,7 +171,8 @@ def _wait_for_ssh(lab: Lab, name: str) -> None:
 
 def states(lab: Lab) -> dict[str, str]:
     """Container -> created, running, paused, exited."""
-    own = f"name=^{lab.container('')}(mirror|cp[0-9]+|w[0-9]+)$"
+    prefixes = "|".join(prefix for prefix, _first, _last in FIRST_ADDRESS.values())
+    own = f"name=^{lab.container('')}(mirror|({prefixes})[0-9]+)$"
     listing = engine.docker("ps", "--all", "--filter", own, "--format", "{{.Names}} {{.State}}").splitlines()
     return dict(line.split(" ", 1) for line in listing)
 

@@ -1,15 +1,19 @@
 # Copyright: (c) 2026, kubestead contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Does with the kubeconfigs of a directory what its users may do and what not: users.py DIRECTORY [ADMIN_KUBECONFIG].
+"""Does with the kubeconfigs of a directory what its users may do and what not.
 
-With an administrator's kubeconfig the users are expected to be removed: nothing is allowed, and all is remembered.
+users.py DIRECTORY [ADMIN_KUBECONFIG [USER...]]
+
+With an administrator's kubeconfig the users that are named, or all, are expected to be removed: nothing is allowed to
+them, and they are remembered.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from ansible_collections.kubestead.cluster.plugins.module_utils._kube import connect
@@ -39,7 +43,7 @@ EXPECTED = {
 }
 
 
-def problems(directory: Path, removed: bool) -> list[str]:
+def problems(directory: Path, removed: Collection[str]) -> list[str]:
     """Return what is otherwise than it should be."""
     found = []
     for user, requests in EXPECTED.items():
@@ -50,20 +54,22 @@ def problems(directory: Path, removed: bool) -> list[str]:
             found.append(f"{user}: the API takes the user for {status} {text}")
         for path, body, allowed in requests:
             status, text = api.raw("POST" if body else "GET", path, body)
-            wanted = (201 if body else 200) if allowed and not removed else 403
+            wanted = (201 if body else 200) if allowed and user not in removed else 403
             if status != wanted:
                 found.append(f"{user}: {path}: found {status}, expected {wanted}: {text[:200]}")
     return found
 
 
-def forgotten(kubeconfig: str) -> list[str]:
-    """Return the users of whom the cluster does not tell how long their certificates live."""
+def forgotten(kubeconfig: str, removed: Collection[str]) -> list[str]:
+    """Return the removed users of whom the cluster does not tell how long their certificates live."""
     record = connect(kubeconfig).request("GET", RECORD)["data"]["users.json"]
-    return [f"{user}: not in the record {record}" for user in EXPECTED if user not in json.loads(record)]
+    return [f"{user}: not in the record {record}" for user in removed if user not in json.loads(record)]
 
 
 if __name__ == "__main__":
     directory, *admin = sys.argv[1:]
-    trouble = problems(Path(directory), removed=bool(admin))
-    trouble += [problem for path in admin for problem in forgotten(path)]
+    gone = (admin[1:] or list(EXPECTED)) if admin else []
+    trouble = problems(Path(directory), gone)
+    if gone:
+        trouble += forgotten(admin[0], gone)
     sys.exit("\n".join(trouble) or 0)
