@@ -208,6 +208,19 @@ options:
         type: list
         elements: path
         default: []
+      only_with:
+        description:
+          - With O(units[].state=stopped), the file by which the unit is the collection's. Where it is not there, the
+            unit is left alone. Where it is, the unit stops first, before files change.
+        type: path
+      unless:
+        description:
+          - With O(units[].state=stopped), patterns of files that others need the unit for. Where another one than
+            O(units[].only_with) has a line that is no comment, the unit stays enabled and running, and
+            O(units[].restart_on) and O(units[].reload_on) count.
+        type: list
+        elements: path
+        default: []
 attributes:
   check_mode:
     description: Exact; lists what a real run does.

@@ -200,6 +200,15 @@ class HostReport:
 
 
 @dataclass(frozen=True)
+class NfsServer:
+    """A host of group nfs_server: the address at which nodes find its exports, and whether it has any."""
+
+    name: str
+    address: str
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
 class ClusterIntent:
     """What the inventory wants of the cluster.
 
@@ -229,7 +238,7 @@ class ClusterIntent:
     specs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     prefixes: Sequence[str] = ()
     required: Sequence[str] = ()
-    nfs_servers: Sequence[str] = ()
+    nfs_servers: Sequence[NfsServer] = ()
     undefined: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -1759,7 +1768,9 @@ def check_nfs_storage(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> It
     served_elsewhere = shared(cluster, hosts, "nfs_storage_provisioner", "csi") == "none" and all(
         item.get("server") for item in volumes
     )
-    if not (shared(cluster, hosts, "nfs_storage_server", "") or cluster.nfs_servers or served_elsewhere):
+    given = str(shared(cluster, hosts, "nfs_storage_server", ""))
+    first = next(iter(cluster.nfs_servers), None)
+    if not (given or first or served_elsewhere):
         yield error(
             "nfs-storage",
             "nfs_storage_server",
@@ -1767,6 +1778,17 @@ def check_nfs_storage(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> It
             "an address, or a host in group nfs_server",
             "say whose exports the volumes are on",
         )
+    wanted = {str(item["server"]) for item in volumes if item.get("server")}
+    wanted |= set() if served_elsewhere else {given or (first.name if first else "")}
+    for server in cluster.nfs_servers:
+        if not server.enabled and wanted & {server.name, server.address}:
+            yield error(
+                "nfs-storage",
+                f"nfs_server_enabled of {server.name}",
+                "false, while nfs_storage_enabled has volumes there",
+                "a server as long as there are volumes: mounts without one hang",
+                "set nfs_storage_enabled to false with it, give the volumes another server first, or leave it enabled",
+            )
     names = [str(item.get("name")) for item in volumes]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield error(

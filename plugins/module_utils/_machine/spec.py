@@ -68,6 +68,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "state": {"type": "str", "choices": ["started", "stopped"]},
             "restart_on": {"type": "list", "elements": "path", "default": []},
             "reload_on": {"type": "list", "elements": "path", "default": []},
+            "only_with": {"type": "path"},
+            "unless": {"type": "list", "elements": "path", "default": []},
         },
     },
 }
@@ -175,13 +177,18 @@ def _check_unit(item: Mapping[str, Any]) -> list[str]:
     found = []
     if not re.match(r"^[\w:@.\\][\w:@.\\-]*\.(service|socket|timer|path|mount|target|swap)$", item["name"]):
         found.append(f"units: {item['name']!r} needs its full name, such as haproxy.service")
-    for option in ("restart_on", "reload_on"):
+    for option in ("restart_on", "reload_on", "only_with", "unless"):
+        paths = item[option] if isinstance(item[option], list) else [item[option] or "/"]
         found += [
             f"units: {item['name']}: {option} {path!r} has to be an absolute path"
-            for path in item[option]
+            for path in paths
             if not path.startswith("/")
         ]
-        if item["state"] == "stopped" and item[option]:
+    for option in ("only_with", "unless"):
+        if item[option] and item["state"] != "stopped":
+            found.append(f"units: {item['name']}: {option} goes with state stopped only")
+    for option in ("restart_on", "reload_on"):
+        if item["state"] == "stopped" and item[option] and not item["unless"]:
             found.append(f"units: {item['name']}: {option} does not go with state stopped")
     return found
 
@@ -236,4 +243,12 @@ def file_wish(item: Mapping[str, Any], sensitive_contents: Mapping[str, str]) ->
 
 def unit_wish(item: Mapping[str, Any]) -> UnitWish:
     """A unit of the arguments."""
-    return UnitWish(item["name"], item["enabled"], item["state"], tuple(item["restart_on"]), tuple(item["reload_on"]))
+    return UnitWish(
+        item["name"],
+        item["enabled"],
+        item["state"],
+        tuple(item["restart_on"]),
+        tuple(item["reload_on"]),
+        item["only_with"] or "",
+        tuple(item["unless"]),
+    )

@@ -133,6 +133,29 @@ def test_failures_name_the_reason_and_the_plan(
     assert result["planned"] == ["unit x.service started"]
 
 
+def test_what_was_put_in_place_stops_before_its_file_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "exports"
+    programs = Programs(monkeypatch, systemctl_show=(0, SHOW.format("active"), ""), systemctl=(0, "", ""))
+    stopped = {"name": "x.service", "state": "stopped", "enabled": False, "only_with": str(path)}
+    wish = {"files": [{"path": str(path), "state": "absent"}], "units": [stopped]}
+    # Somebody else's: it runs, and our file is not there.
+    assert run(capsys, **wish)["changes"] == []
+    path.write_text("")
+    planned = run(capsys, _ansible_check_mode=True, **wish)
+    programs.calls.clear()
+    programs.answers["systemctl"] = (1, "", "busy")
+    assert "systemctl disable failed" in run(capsys, **wish)["msg"]
+    assert path.exists()
+    programs.answers["systemctl"] = (0, "", "")
+    done = run(capsys, **wish)
+    expected = ["unit x.service disabled", "unit x.service stopped", f"file {path} removed"]
+    assert planned["changes"] == done["changes"] == expected
+    assert programs.calls[-2:] == ["systemctl disable x.service", "systemctl stop x.service"]
+    assert not path.exists()
+
+
 @pytest.mark.parametrize(
     ("args", "reason"),
     [

@@ -239,6 +239,10 @@ def network(**changes: Any) -> Spoil:
     return every(variables=changes)
 
 
+def nfs_server(enabled: bool, address: str = "192.0.2.40") -> Spoil:
+    return others(nfs_servers=[preflight.NfsServer("store1", address, enabled)])
+
+
 def ingress(**changes: Any) -> Spoil:
     return every(variables={"ingress_enabled": True, **changes})
 
@@ -608,6 +612,15 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
     ("nfs-storage", "error", network(nfs_storage_enabled=True, nfs_storage_server="192.0.2.40",
                                      nfs_storage_volumes=[{"name": "a"}, {"name": "b"}, {"name": "a"}]),
      "nfs_storage_volumes", "the name a 2 times", "of its own", "rename"),
+    ("nfs-storage", "error", both(network(nfs_storage_enabled=True), nfs_server(False)),
+     "nfs_server_enabled of store1", "false, while nfs_storage_enabled", "as long as", "to false with"),
+    ("nfs-storage", "error",
+     both(network(nfs_storage_enabled=True, nfs_storage_server="192.0.2.40"), nfs_server(False)),
+     "nfs_server_enabled of store1", "false, while nfs_storage_enabled", "as long as", "another server"),
+    ("nfs-storage", "error", both(network(nfs_storage_enabled=True, nfs_storage_server="192.0.2.41",
+                                          nfs_storage_volumes=[{"name": "a", "server": "192.0.2.40"}]),
+                                  nfs_server(False)),
+     "nfs_server_enabled of store1", "false, while nfs_storage_enabled", "as long as", "another server"),
 ]  # fmt: skip
 
 
@@ -637,7 +650,9 @@ def test_failing(rule: str, severity: str, spoil: Spoil, where: str, found: str,
     "spoil",
     [
         network(nfs_storage_enabled=False, nfs_storage_volumes=[{"name": "a"}, {"name": "a"}]),
-        both(network(nfs_storage_enabled=True), others(nfs_servers=["store1"])),
+        both(network(nfs_storage_enabled=True), nfs_server(True)),
+        both(network(nfs_storage_enabled=False), nfs_server(False)),
+        both(network(nfs_storage_enabled=True, nfs_storage_server="192.0.2.41"), nfs_server(False)),
         network(nfs_storage_enabled=True, nfs_storage_server="192.0.2.40"),
         network(
             nfs_storage_enabled=True,
