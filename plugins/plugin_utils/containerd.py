@@ -37,7 +37,7 @@ def toml_value(value: Any) -> str:
     if isinstance(value, bool | int | float | str):
         return json.dumps(value, ensure_ascii=False)
     raise AnsibleFilterError(
-        f"containerd's configuration: {value!r} can't be written as TOML; use text, a number or a list"
+        f"containerd's configuration: a {type(value).__name__} can't be written as TOML; use text, a number or a list"
     )
 
 

@@ -548,20 +548,33 @@ def spec_problems(name: str, spec: Mapping[str, Any], value: object) -> Iterator
     if value is None:
         return
     kind = str(spec.get("type", "str"))
-    shown = type_name(value) if spec.get("no_log") else f"{value!r} ({type_name(value)})"
+    secret = holds_secrets(spec)
+    shown = type_name(value) if secret else f"{value!r} ({type_name(value)})"
     if not type_matches(kind, value):
         yield name, shown, TYPE_NAMES.get(kind, kind), f"correct {name}"
         return
     choices = spec.get("choices")
     if choices and kind != "list" and str(value) not in [str(choice) for choice in choices]:
-        yield name, repr(value), either(choices), f"set {name} to one of these{suggestion(str(value), choices)}"
+        shown = type_name(value) if secret else repr(value)
+        yield name, shown, either(choices), f"set {name} to one of these{suggestion(str(value), choices)}"
     options: Mapping[str, Mapping[str, Any]] = spec.get("options") or {}
     if isinstance(value, Mapping) and options:
-        yield from option_problems(name, options, value)
+        inside = {key: {**option, "no_log": True} for key, option in options.items()} if spec.get("no_log") else options
+        yield from option_problems(name, inside, value)
     if kind == "list" and isinstance(value, Sequence):
-        element: dict[str, Any] = {"type": spec.get("elements", "raw"), "options": options, "choices": choices}
+        element: dict[str, Any] = {
+            "type": spec.get("elements", "raw"),
+            "options": options,
+            "choices": choices,
+            "no_log": spec.get("no_log"),
+        }
         for index, item in enumerate(value):
             yield from spec_problems(f"{name}[{index}]", element, item)
+
+
+def holds_secrets(spec: Mapping[str, Any]) -> bool:
+    """Whether a value may not be shown, as it is a secret or has one somewhere inside."""
+    return bool(spec.get("no_log")) or any(holds_secrets(option) for option in (spec.get("options") or {}).values())
 
 
 def option_problems(

@@ -93,7 +93,8 @@ def test_the_same_settings_are_the_same_text() -> None:
 
 @pytest.mark.parametrize("value", [None, [{"a": 1}]])
 def test_what_toml_has_not(value: Any) -> None:
-    expected = re.escape(f"{(value[0] if value else value)!r} can't be written as TOML; use text, a number or a list")
+    kind = type(value[0] if value else value).__name__
+    expected = f"a {kind} can't be written as TOML; use text, a number or a list"
     with pytest.raises(AnsibleFilterError, match=f"containerd's configuration: {expected}"):
         config("2.2.0", {"x": value})
 

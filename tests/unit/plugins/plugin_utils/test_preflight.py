@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, variables
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.preflight import (
     ClusterIntent,
     Finding,
@@ -899,6 +899,38 @@ def test_the_value_of_a_secret_is_not_shown() -> None:
     (finding,) = cluster.findings
     assert finding.rule == "variable-type"
     assert finding.found == "a list"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("helm_repositories", [{"name": "a", "url": "https://a", "password": ["s3cret"]}]),
+        ("helm_repositories", ["https://me:s3cret@a"]),
+        ("helm_registries", {"host": "a", "password": "s3cret"}),
+        ("helm_releases", [{"name": "a", "chart": "b", "values": "password: s3cret"}]),
+        ("containerd_registries", [{"credentials": {"password": "s3cret"}}]),
+        ("containerd_configuration", "s3cret"),
+        ("docker_configuration", "s3cret"),
+        ("load_balancer_keepalived_extra", ["auth_pass s3cret"]),
+    ],
+)
+def test_no_variable_that_may_hold_secrets_is_shown(name: str, value: Any) -> None:
+    specs = variables.argument_specs(variables.collection_root())
+    found = list(preflight.spec_problems(name, specs[name], value))
+    assert found
+    assert "s3cret" not in str(found)
+
+
+def test_what_is_inside_of_a_secret_is_one() -> None:
+    options = {"user": {"type": "str"}, "kind": {"choices": ["a"]}}
+    spec = {"type": "list", "elements": "dict", "no_log": True, "options": options}
+    found = list(preflight.spec_problems("x", spec, ["s3cret", {"user": ["s3cret"], "kind": "s3cret"}]))
+    assert [(where, shown) for where, shown, _expected, _remedy in found] == [
+        ("x[0]", "text"),
+        ("x[1].user", "a list"),
+        ("x[1].kind", "text"),
+    ]
+    assert next(preflight.spec_problems("y", {"type": "str"}, ["shown"]))[1] == "['shown'] (a list)"
 
 
 def test_one_problem_of_many_hosts_is_merged_for_people() -> None:
