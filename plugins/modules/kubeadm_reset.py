@@ -44,7 +44,7 @@ options:
     default: []
     suboptions:
       path:
-        description: The file to remove.
+        description: The file to remove, or a pattern with V(*) in it.
         type: path
         required: true
       contains:
@@ -324,6 +324,10 @@ def own_files(wanted: Sequence[Mapping[str, Any]]) -> list[FileWish]:
             if record:
                 shared = "document" in record
                 found.append(FileWish(item["path"], document={}) if shared else FileWish(item["path"], "absent"))
+            continue
+        if "*" in item["path"]:
+            own = files.holding(item["path"], item["contains"] or "")
+            found += [FileWish(path, "absent", sensitive=True) for path in own]
             continue
         state = files.read_file(item["path"])
         if state.kind != "file" or (item["contains"] and item["contains"].encode() not in state.content):

@@ -127,6 +127,22 @@ options:
         description: The content is shown in no log and no diff, only that it changes.
         type: bool
         default: false
+  prune:
+    description:
+      - Files of the collection that are no longer wanted. What a pattern finds, holds the text, and is not one of
+        O(files), is removed, with its folder if that is empty then. Its content is not shown.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      pattern:
+        description: Absolute path with V(*) in it, such as V(/etc/containerd/certs.d/*/*).
+        type: path
+        required: true
+      contains:
+        description: The text by which a file is known as the collection's own.
+        type: str
+        required: true
   sensitive_contents:
     description: Filled by the action plugin with the contents of files marked O(files[].sensitive). Not for use.
     type: dict

@@ -113,9 +113,10 @@ class Machine:
             if item["template"] is not None or item["source"] is not None
         )
         plan = Plan()
-        plan.files = files.plan_files(
-            [spec.file_wish(item, params["sensitive_contents"]) for item in params["files"]], self.check
-        )
+        wishes = [spec.file_wish(item, params["sensitive_contents"]) for item in params["files"]]
+        for item in params["prune"]:
+            wishes += files.no_longer_wanted(item["pattern"], item["contains"], wishes)
+        plan.files = files.plan_files(wishes, self.check)
         self._plan_kernel(plan)
         self._plan_swap(plan)
         self._plan_selinux(plan)

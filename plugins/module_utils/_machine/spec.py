@@ -44,6 +44,15 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "sensitive": {"type": "bool", "default": False},
         },
     },
+    "prune": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "pattern": {"type": "path", "required": True},
+            "contains": {"type": "str", "required": True},
+        },
+    },
     "sensitive_contents": {"type": "dict", "no_log": True, "default": {}},
     "kernel_modules": {"type": "list", "elements": "str"},
     "sysctls": {"type": "dict"},
@@ -200,6 +209,11 @@ def problems(params: Mapping[str, Any]) -> list[str]:
         found.append(f"name {params['name']!r} may hold letters, digits, '_' and '-' only")
     found += [text for item in params["files"] for text in _check_file(item)]
     found += [f"files: {path} is given twice" for path in _repeated([item["path"] for item in params["files"]])]
+    found += [
+        f"prune: {item['pattern']!r} has to be an absolute path with a * in it"
+        for item in params["prune"]
+        if not re.match(r"^/.*\*", item["pattern"])
+    ]
     found += _check_kernel(params)
     found += [
         f"held_packages: {name!r} is no name of a package"

@@ -75,6 +75,32 @@ def test_check_mode_lists_what_the_run_does(
     assert again["changes"] == again["diff"] == []
 
 
+def test_what_is_no_longer_listed_goes_and_what_others_wrote_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Programs(monkeypatch)
+    files = {"a/hosts.toml": "# ours\n", "b/hosts.toml": "# ours\nhunter2\n", "b/ca.crt": "# ours\n"}
+    files |= {"c/hosts.toml": "# by hand\n", "d/hosts.toml": "# ours\n", "d/key": "mine\n"}
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    (tmp_path / "c/link").symlink_to(tmp_path / "a/hosts.toml")
+    wish = {
+        "files": [{"path": str(tmp_path / "a/hosts.toml"), "content": "# ours\n", "mode": "0644", **ME}],
+        "prune": [{"pattern": str(tmp_path / "*/*"), "contains": "# ours"}],
+    }
+    (tmp_path / "a/hosts.toml").chmod(0o644)
+    planned = run(capsys, _ansible_check_mode=True, **wish)
+    assert all((tmp_path / name).exists() for name in files)
+    done = run(capsys, **wish)
+    gone = ["b/ca.crt", "b/hosts.toml", "d/hosts.toml"]
+    assert planned["changes"] == done["changes"] == [f"file {tmp_path / name} removed" for name in gone]
+    assert "hunter2" not in json.dumps([planned, done])
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    assert left == ["a", "a/hosts.toml", "c", "c/hosts.toml", "c/link", "d", "d/key"]
+    assert not run(capsys, **wish)["changed"]
+
+
 def test_secrets_are_not_in_the_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,6 +99,7 @@ def test_good_arguments() -> None:
         ({"sysctls": {"a": " "}}, "sysctls: a needs"),
         ({"sysctls": {"a": "1\nb = 2"}}, "sysctls: a needs"),
         ({"sysctls": {"a": None}}, "sysctls: a needs"),
+        ({"prune": [{"pattern": "/etc/x", "contains": "a"}]}, "prune: '/etc/x' has to be an absolute path with a *"),
         ({"held_packages": ["a=1"]}, "held_packages: 'a=1' is no name of a package"),
         ({"firewall": {"sources": ["x"]}}, "firewall: source 'x' is no address or network"),
         ({"firewall": {"sources": ["10.0.0.1/8"]}}, "has host bits set"),
