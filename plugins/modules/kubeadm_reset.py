@@ -173,7 +173,13 @@ FLANNEL_NETWORK = re.compile(r"^FLANNEL_NETWORK=(\S+)$", re.MULTILINE)
 # A bridge of this name may be another network's, so it needs flannel's traces beside it.
 BRIDGE = "cni0"
 # Where removed files may leave a folder that nobody else needs.
-EMPTY_FOLDERS = ("/etc/containerd/certs.d/*", "/etc/containerd/certs.d", "/etc/systemd/system/*.service.d")
+EMPTY_FOLDERS = (
+    "/etc/containerd/certs.d/*",
+    "/etc/containerd/certs.d",
+    "/etc/docker/certs.d/*",
+    "/etc/docker/certs.d",
+    "/etc/systemd/system/*.service.d",
+)
 # What is worth telling when something is left in it.
 LOOKED_AT = (
     "etc/kubernetes",

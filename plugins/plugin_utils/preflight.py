@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import docker
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import mapping
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import (
     containerd_from_docker,
@@ -1705,6 +1706,16 @@ def check_mirror(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterato
             yield error("mirror", where, repr(url), expected, f"correct {key}")
 
 
+def check_docker_registries(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """The setting is containerd's, and one for both runtimes: what Docker has nothing like would be lost silently."""
+    for host in hosts:
+        if host.runtime != "docker":
+            continue
+        for item in docker.read(mapping(host.variables.get("containerd_registries"))).refused:
+            found = f"{item.where} has {item.found}"
+            yield error("docker-registries", host.name, found, "what Docker can be told of registries", item.remedy)
+
+
 def check_image_repository(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
     if cluster.image_repository and not IMAGE_REPOSITORY.fullmatch(cluster.image_repository):
         yield error(
@@ -1994,6 +2005,7 @@ RULES: tuple[Rule, ...] = (
     Rule("version-downgrade", check_downgrade, fixed=True),
     Rule("version-skew", check_skew),
     Rule("mirror", check_mirror, fixed=True),
+    Rule("docker-registries", check_docker_registries, fixed=True),
     Rule("image-repository", check_image_repository),
     Rule("os", check_os),
     Rule("architecture", check_architecture),

@@ -558,6 +558,14 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "cluster_mirror_overrides", "no docker_repository", "has no defaults", "set docker_repository"),
     ("mirror", "error", both(settings(mirror_host="10.0.0.5:8443", mirror_ca=CA), runs("w1", "docker")),
      "w1", "docker with cluster_mirror_host", "containerd", "only for images of docker.io"),
+    ("docker-registries", "error",
+     host("w1", variables={"cluster_container_runtime": "docker",
+                           "containerd_registries": {"ghcr.io": {"mirrors": ["https://m"]}}}),
+     "w1", "containerd_registries[ghcr.io].mirrors has mirrors of ghcr.io", "Docker can be told", "by the mirror"),
+    ("docker-registries", "error",
+     host("w1", variables={"cluster_container_runtime": "docker",
+                           "containerd_registries": {"r.example.com": {"credentials": {"password": "x"}}}}),
+     "w1", "containerd_registries[r.example.com].credentials has credentials", "Docker", "imagePullSecrets"),
     ("endpoint-changed", "error", both(Cluster.converged, settings(vip="10.90.0.101")),
      "w1", "API at 10.90.0.100:8443", "10.90.0.101:8443", "cluster_endpoint: 10.90.0.100:8443"),
     ("endpoint-changed", "error", both(Cluster.converged, settings(endpoint="lb.example.com:443")),
@@ -691,6 +699,16 @@ PASSING: dict[str, Spoil] = {
         runs("w2", "docker"),
     ),
     "another runtime on a bare machine": runs("w1", "docker"),
+    "mirrors of any registry with containerd": host(
+        "w1", variables={"containerd_registries": {"ghcr.io": {"mirrors": ["https://m"]}}}
+    ),
+    "what Docker can be told of registries": host(
+        "w1",
+        variables={
+            "cluster_container_runtime": "docker",
+            "containerd_registries": {"docker.io": {"mirrors": ["https://m"]}, "r:5000": {"server": "http://r:5000"}},
+        },
+    ),
     "no room for the runtime that is not wanted": both(
         free("w1", "/var/lib/docker", 1), free("w2", "/var/lib/containerd", 1), runs("w2", "docker")
     ),
