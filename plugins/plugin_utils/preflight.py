@@ -1782,6 +1782,12 @@ def used_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> dict[
         address = parse_address(text)
         if address:
             used.setdefault(address, owner)
+    # Those of a network itself are nobody's, and MetalLB would hand them out.
+    own = (ipaddress.ip_network(text, strict=False) for host in hosts for text in host.addresses)
+    for network in dict.fromkeys(own):
+        if isinstance(network, ipaddress.IPv4Network) and network.prefixlen <= 30:
+            used.setdefault(network.network_address, f"the nodes' network {network} itself")
+            used.setdefault(network.broadcast_address, f"the nodes' network {network} as its broadcast address")
     return used
 
 
