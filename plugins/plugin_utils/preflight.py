@@ -1808,6 +1808,14 @@ def check_nfs_storage(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> It
             "an address, or a host in group nfs_server",
             "say whose exports the volumes are on",
         )
+    if first and not (given or served_elsewhere or first.address):
+        yield error(
+            "nfs-storage",
+            first.name,
+            "no address, as its name is not to be resolved here",
+            "the address at which nodes mount its exports",
+            f"set node_ip or ansible_host of {first.name}, or nfs_storage_server",
+        )
     wanted = {str(item["server"]) for item in volumes if item.get("server")}
     wanted |= set() if served_elsewhere else {given or (first.name if first else "")}
     for server in cluster.nfs_servers:
