@@ -116,7 +116,8 @@ SETTINGS: Mapping[str, str] = {
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 QUALIFIED_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-MIRROR_HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d+)?")
+#: No IPv6 address: apt takes the colons in the name of its setting for a host (Acquire::https::HOST) as its own.
+MIRROR_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?")
 IMAGE_REPOSITORY = re.compile(r"[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)*")
 VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
@@ -1671,7 +1672,8 @@ def check_bundle_mirror(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> 
             yield error("mirror", host.name, found, expected, remedy)
     if not MIRROR_HOST.fullmatch(cluster.mirror_host):
         found, remedy = repr(cluster.mirror_host), "write it like mirror.example.com or 10.0.0.5:8443"
-        yield error("mirror", "cluster_mirror_host", found, "host or host:port, without a scheme", remedy)
+        expected = "host or host:port, without a scheme; apt needs a name for an IPv6 address"
+        yield error("mirror", "cluster_mirror_host", found, expected, remedy)
     if "-----BEGIN CERTIFICATE-----" not in cluster.mirror_ca:
         found = "no certificate" if cluster.mirror_ca else "nothing, and no mirror-ca.crt beside the inventory"
         expected = "the certificate of the authority behind cluster_mirror_host, in PEM format"

@@ -444,6 +444,8 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "cluster_mirror_overrides", "no docker_repository", "has no defaults", "set docker_repository"),
     ("mirror", "error", settings(mirror_host="https://m.example.com/", mirror_ca=CA),
      "cluster_mirror_host", "'https://m.example.com/'", "without a scheme", "write it like"),
+    ("mirror", "error", settings(mirror_host="[fd00::5]:8443", mirror_ca=CA),
+     "cluster_mirror_host", "'[fd00::5]:8443'", "a name for an IPv6 address", "mirror.example.com"),
     ("mirror", "error", settings(mirror_host="10.0.0.5:8443"),
      "cluster_mirror_ca", "nothing, and no mirror-ca.crt", "PEM", "run mirror.yml first"),
     ("mirror", "error", settings(mirror_host="10.0.0.5:8443", mirror_ca="/etc/ca.crt"),
