@@ -25,5 +25,7 @@ class ActionModule(SettingsAction):
             return HostVariables(hostvars.raw_get(host), [hostvars[host].__getitem__]).get(name)
 
         hosts = view.build_hosts(variables["groups"], variable, resolve)
-        result.update(changed=False, view=view.build(arguments["settings"], hosts))
+        servers = variables["groups"].get(view.NFS_GROUP, [])
+        nfs_server = view.address_of(servers[0], variable, resolve) if servers else ""
+        result.update(changed=False, view=view.build(arguments["settings"], hosts, nfs_server))
         return result

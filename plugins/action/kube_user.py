@@ -311,13 +311,16 @@ class ActionModule(ActionBase):
             diff.append(difference(accounts, plan, desk.files))
         record = plan.record
         told: list[str] = []
+        left = users.left_behind(
+            accounts, desk.files, {name: credentials.path_of(directory, name) for name in desk.files}
+        )
         if not self._task.check_mode:
             desk.part.apply(wanted, changes, arguments["timeout"])
             record, told = desk.apply(plan, arguments["timeout"])
         return {
             "changed": changed,
             **self._told(accounts, plan, desk.files, directory),
-            "notes": [*told, *users.notes(accounts, record, desk.cluster, now())],
+            "notes": [*told, *users.notes(accounts, record, desk.cluster, now()), *left],
             "diff": diff,
         }
 

@@ -63,7 +63,7 @@ class ActionModule(SettingsAction):
             required=arguments["required"],
             specs=variables.argument_specs(root),
             prefixes=variables.prefixes(root),
-            nfs_servers=(task_vars or {}).get("groups", {}).get("nfs_server", ()),
+            nfs_servers=tuple(self.nfs_servers(task_vars or {})),
         )
         hosts = list(self.reports(task_vars or {}, arguments, intent))
         findings = preflight.check(intent, hosts)
@@ -83,6 +83,20 @@ class ActionModule(SettingsAction):
             result.update(failed=True, msg=message(errors))
         return result
 
+    def values(self, hostvars: Any, name: str) -> HostVariables:
+        """A host's variables. What they refer to may be a role's default, which only the task's own variables have."""
+        raw = hostvars.raw_get(name)
+        return HostVariables(
+            raw, (lambda variable: hostvars[name][variable], lambda variable: self._templar.template(raw[variable]))
+        )
+
+    def nfs_servers(self, task_vars: Mapping[str, Any]) -> Iterator[preflight.NfsServer]:
+        """The hosts of group nfs_server, which need not be nodes."""
+        for name in task_vars.get("groups", {}).get("nfs_server", ()):
+            values = self.values(task_vars["hostvars"], name)
+            enabled = (values.text("nfs_server_enabled") or "true").lower() not in ("false", "no", "off", "0")
+            yield preflight.NfsServer(name, node_address(values, name), enabled)
+
     def reports(
         self, task_vars: Mapping[str, Any], arguments: Mapping[str, Any], intent: preflight.ClusterIntent
     ) -> Iterator[preflight.HostReport]:
@@ -94,15 +108,10 @@ class ActionModule(SettingsAction):
         lost = set(task_vars.get("ansible_play_hosts_all", ())) - set(task_vars.get("ansible_play_hosts", ()))
         for name in dict.fromkeys(host for members in groups.values() for host in members):
             raw = hostvars.raw_get(name)
-            # What a host's variables refer to may be a role's default, which only the task's own variables have.
-            evaluate = (
-                lambda variable, name=name: hostvars[name][variable],
-                lambda variable, raw=raw: self._templar.template(raw[variable]),
-            )
             yield build_report(
                 name,
                 frozenset(group for group, members in groups.items() if name in members),
-                HostVariables(raw, evaluate),
+                self.values(hostvars, name),
                 mapping(raw.get(arguments["state_var"])) or delegated.get(name, {}),
                 mapping(raw.get(arguments["reachability_var"])).get("results") or (),
                 intent,
@@ -114,6 +123,11 @@ def delegated_results(registered: object) -> dict[str, Mapping[str, Any]]:
     """Host -> result, of a task that looped over the hosts and was delegated to each."""
     results = sequence(mapping(registered).get("results"))
     return {str(result["item"]): result for result in results if "item" in mapping(result)}
+
+
+def node_address(values: HostVariables, name: str) -> str:
+    """The address at which nodes find a host."""
+    return values.text("node_ip") or resolve(values.text("ansible_host") or name)
 
 
 def build_report(
@@ -133,7 +147,7 @@ def build_report(
     return preflight.HostReport(
         name=name,
         groups=groups,
-        node_ip=values.text("node_ip") or resolve(values.text("ansible_host") or name),
+        node_ip=node_address(values, name),
         node_name=(values.text("node_name") or name).lower(),
         labels=mapping(values.get("node_labels")),
         annotations=mapping(values.get("node_annotations")),

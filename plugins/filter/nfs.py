@@ -20,4 +20,5 @@ class FilterModule:
             "nfs_kernel_exports": nfs.kernel_exports,
             "nfs_ganesha_exports": nfs.ganesha_exports,
             "nfs_ganesha_configuration": nfs.ganesha_configuration,
+            "nfs_refusal": nfs.refusal,
         }

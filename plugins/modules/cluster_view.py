@@ -54,5 +54,6 @@ view:
     hosts_block: 10.90.0.11 cp1
     image_repository: registry.k8s.io
     minor: "1.36"
+    nfs_server: 192.0.2.40
     vip: ""
 """

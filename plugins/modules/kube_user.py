@@ -142,7 +142,8 @@ removed:
 notes:
   description:
     - What the inventory does not want and the cluster can't revoke (living certificates of users who are removed or
-      left a group), and lifetimes that the cluster does not grant.
+      left a group), lifetimes that the cluster does not grant, and kubeconfigs of users who are not listed that stay,
+      as they can't be read or are not of this cluster.
   returned: success
   type: list
   elements: str

@@ -44,7 +44,7 @@ options:
     default: []
     suboptions:
       path:
-        description: The file to remove.
+        description: The file to remove, or a pattern with V(*) in it.
         type: path
         required: true
       contains:
@@ -173,7 +173,13 @@ FLANNEL_NETWORK = re.compile(r"^FLANNEL_NETWORK=(\S+)$", re.MULTILINE)
 # A bridge of this name may be another network's, so it needs flannel's traces beside it.
 BRIDGE = "cni0"
 # Where removed files may leave a folder that nobody else needs.
-EMPTY_FOLDERS = ("/etc/containerd/certs.d/*", "/etc/containerd/certs.d", "/etc/systemd/system/*.service.d")
+EMPTY_FOLDERS = (
+    "/etc/containerd/certs.d/*",
+    "/etc/containerd/certs.d",
+    "/etc/docker/certs.d/*",
+    "/etc/docker/certs.d",
+    "/etc/systemd/system/*.service.d",
+)
 # What is worth telling when something is left in it.
 LOOKED_AT = (
     "etc/kubernetes",
@@ -324,6 +330,10 @@ def own_files(wanted: Sequence[Mapping[str, Any]]) -> list[FileWish]:
             if record:
                 shared = "document" in record
                 found.append(FileWish(item["path"], document={}) if shared else FileWish(item["path"], "absent"))
+            continue
+        if "*" in item["path"]:
+            own = files.holding(item["path"], item["contains"] or "")
+            found += [FileWish(path, "absent", sensitive=True) for path in own]
             continue
         state = files.read_file(item["path"])
         if state.kind != "file" or (item["contains"] and item["contains"].encode() not in state.content):

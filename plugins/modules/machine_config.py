@@ -127,6 +127,22 @@ options:
         description: The content is shown in no log and no diff, only that it changes.
         type: bool
         default: false
+  prune:
+    description:
+      - Files of the collection that are no longer wanted. What a pattern finds, holds the text, and is not one of
+        O(files), is removed, with its folder if that is empty then. Its content is not shown.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      pattern:
+        description: Absolute path with V(*) in it, such as V(/etc/containerd/certs.d/*/*).
+        type: path
+        required: true
+      contains:
+        description: The text by which a file is known as the collection's own.
+        type: str
+        required: true
   sensitive_contents:
     description: Filled by the action plugin with the contents of files marked O(files[].sensitive). Not for use.
     type: dict
@@ -205,6 +221,19 @@ options:
         description:
           - As O(units[].restart_on), for files that the unit reads again when it is reloaded; one that can't is
             restarted.
+        type: list
+        elements: path
+        default: []
+      only_with:
+        description:
+          - With O(units[].state=stopped), the file by which the unit is the collection's. Where it is not there, the
+            unit is left alone. Where it is, the unit stops first, before files change.
+        type: path
+      unless:
+        description:
+          - With O(units[].state=stopped), patterns of files that others need the unit for. Where another one than
+            O(units[].only_with) has a line that is no comment, the unit stays enabled and running, and
+            O(units[].restart_on) and O(units[].reload_on) count.
         type: list
         elements: path
         default: []

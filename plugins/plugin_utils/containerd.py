@@ -20,6 +20,8 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.documents import merge
 
 CERTS_D = "/etc/containerd/certs.d"
+# By this line a later run knows what it may take away again; readers of PEM skip what is around a certificate.
+HEADER = "# Managed by kubestead.cluster: changes made here are overwritten.\n"
 # kubernetes-cni puts the plugins here; distributions' containerd packages look elsewhere by default.
 CNI_BIN = "/opt/cni/bin"
 BARE_KEY = re.compile(r"^[A-Za-z0-9_-]+$")
@@ -37,7 +39,7 @@ def toml_value(value: Any) -> str:
     if isinstance(value, bool | int | float | str):
         return json.dumps(value, ensure_ascii=False)
     raise AnsibleFilterError(
-        f"containerd's configuration: {value!r} can't be written as TOML; use text, a number or a list"
+        f"containerd's configuration: a {type(value).__name__} can't be written as TOML; use text, a number or a list"
     )
 
 
@@ -81,8 +83,7 @@ def containerd_config(overrides: Mapping[str, Any], installed_version: str, sand
             "version": 3,
             "plugins": {"io.containerd.cri.v1.runtime": runtime, "io.containerd.cri.v1.images": images},
         }
-    header = "# Managed by kubestead.cluster: changes made here are overwritten.\n"
-    return header + to_toml(merge(base, dict(overrides)))
+    return HEADER + to_toml(merge(base, dict(overrides)))
 
 
 def _unknown(where: str, settings: Mapping[str, Any], known: frozenset[str]) -> None:
@@ -127,7 +128,7 @@ class _Registry:
         if "-----BEGIN" not in ca:
             return ca
         path = f"{CERTS_D}/{self.name}/{re.sub(r'[^A-Za-z0-9.-]', '_', url.partition('://')[2])}.crt"
-        content = f"{ca.strip()}\n"
+        content = f"{HEADER}{ca.strip()}\n"
         if path not in [item["path"] for item in self.extra]:
             self.extra.append({"path": path, "content": content})
         return path
@@ -152,7 +153,8 @@ class _Registry:
         # What is found nowhere is asked of the server once more: its answer is the error that is shown.
         tables = [to_toml({"server": server, **mirrors[server]})]
         tables += [to_toml({"host": {url: table}}) for url, table in mirrors.items()]
-        hosts_file: dict[str, Any] = {"path": f"{CERTS_D}/{self.name}/hosts.toml", "content": "\n".join(tables)}
+        content = HEADER + "\n".join(tables)
+        hosts_file: dict[str, Any] = {"path": f"{CERTS_D}/{self.name}/hosts.toml", "content": content}
         if self.sensitive:
             hosts_file |= {"mode": "0600", "sensitive": True}
         return [hosts_file, *self.extra]
@@ -178,6 +180,4 @@ def registry_files(
 ) -> list[dict[str, Any]]:
     """Return one hosts.toml for each registry with its certificates, as files for machine_config."""
     wanted = site_registries(registries, settings or {})
-    files = [item for name in sorted(wanted) for item in _Registry(name).files(wanted[name])]
-    # What a mirror of the site has left, once it is no longer one.
-    return files if DEFAULT in wanted else [*files, {"path": f"{CERTS_D}/{DEFAULT}/hosts.toml", "state": "absent"}]
+    return [item for name in sorted(wanted) for item in _Registry(name).files(wanted[name])]

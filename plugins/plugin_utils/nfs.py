@@ -34,6 +34,23 @@ GANESHA_VALUES = {"anonuid": "Anonymous_Uid", "anongid": "Anonymous_Gid", "sec":
 DEFAULTS = ("ro", "root_squash", "secure")
 _CLIENT = re.compile(r"[\w.:/*?@\[\]-]+")
 _OPTION = re.compile(r"[a-z_0-9]+(=[\w.:/-]+)?")
+#: The object that the API refused to change, by the path of the request.
+_REFUSED = re.compile(r"/(persistentvolumes|persistentvolumeclaims|storageclasses)/([^/?: ]+)")
+_UNCHANGEABLE = re.compile(r"immutable|forbidden|can not be less", re.IGNORECASE)
+WAYS_OUT: Mapping[str, str] = {
+    "persistentvolumes": (
+        "nfs_storage_volumes: Kubernetes allows no other server and path of volume {name}; put the old ones back, or "
+        "give the volume with the new ones another name"
+    ),
+    "persistentvolumeclaims": (
+        "nfs_storage_volumes: Kubernetes allows no other size and access_modes of claim {name}, which a volume has; "
+        "put the old ones back, or give the volume and its claim another name"
+    ),
+    "storageclasses": (
+        "nfs_storage_class: Kubernetes allows no other server, path, parameters and reclaim policy of class {name}; "
+        "put the old ones back, or give another nfs_storage_class"
+    ),
+}
 #: Export_Id is a 16-bit number, and 0 is the pseudo file system's.
 _IDS = 65535
 
@@ -181,3 +198,11 @@ def directories(
         attributes = {name: item[name] for name in ("mode", "owner", "group") if item.get(name) is not None}
         found.setdefault(str(item["path"]), {"path": str(item["path"]), "state": "directory"}).update(attributes)
     return list(found.values())
+
+
+def refusal(message: str) -> str:
+    """Return why the API refused an object of role nfs_storage, with the variable and the way out where it is known."""
+    found = _REFUSED.search(message)
+    if not found or not _UNCHANGEABLE.search(message):
+        return message
+    return f"{WAYS_OUT[found[1]].format(name=found[2])} ({message})"

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import docker
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import mapping
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import (
     containerd_from_docker,
@@ -115,7 +116,8 @@ SETTINGS: Mapping[str, str] = {
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 QUALIFIED_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-MIRROR_HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d+)?")
+#: No IPv6 address: apt takes the colons in the name of its setting for a host (Acquire::https::HOST) as its own.
+MIRROR_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?")
 IMAGE_REPOSITORY = re.compile(r"[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)*")
 VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
@@ -200,6 +202,15 @@ class HostReport:
 
 
 @dataclass(frozen=True)
+class NfsServer:
+    """A host of group nfs_server: the address at which nodes find its exports, and whether it has any."""
+
+    name: str
+    address: str
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
 class ClusterIntent:
     """What the inventory wants of the cluster.
 
@@ -229,7 +240,7 @@ class ClusterIntent:
     specs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     prefixes: Sequence[str] = ()
     required: Sequence[str] = ()
-    nfs_servers: Sequence[str] = ()
+    nfs_servers: Sequence[NfsServer] = ()
     undefined: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -539,20 +550,33 @@ def spec_problems(name: str, spec: Mapping[str, Any], value: object) -> Iterator
     if value is None:
         return
     kind = str(spec.get("type", "str"))
-    shown = type_name(value) if spec.get("no_log") else f"{value!r} ({type_name(value)})"
+    secret = holds_secrets(spec)
+    shown = type_name(value) if secret else f"{value!r} ({type_name(value)})"
     if not type_matches(kind, value):
         yield name, shown, TYPE_NAMES.get(kind, kind), f"correct {name}"
         return
     choices = spec.get("choices")
     if choices and kind != "list" and str(value) not in [str(choice) for choice in choices]:
-        yield name, repr(value), either(choices), f"set {name} to one of these{suggestion(str(value), choices)}"
+        shown = type_name(value) if secret else repr(value)
+        yield name, shown, either(choices), f"set {name} to one of these{suggestion(str(value), choices)}"
     options: Mapping[str, Mapping[str, Any]] = spec.get("options") or {}
     if isinstance(value, Mapping) and options:
-        yield from option_problems(name, options, value)
+        inside = {key: {**option, "no_log": True} for key, option in options.items()} if spec.get("no_log") else options
+        yield from option_problems(name, inside, value)
     if kind == "list" and isinstance(value, Sequence):
-        element: dict[str, Any] = {"type": spec.get("elements", "raw"), "options": options, "choices": choices}
+        element: dict[str, Any] = {
+            "type": spec.get("elements", "raw"),
+            "options": options,
+            "choices": choices,
+            "no_log": spec.get("no_log"),
+        }
         for index, item in enumerate(value):
             yield from spec_problems(f"{name}[{index}]", element, item)
+
+
+def holds_secrets(spec: Mapping[str, Any]) -> bool:
+    """Whether a value may not be shown, as it is a secret or has one somewhere inside."""
+    return bool(spec.get("no_log")) or any(holds_secrets(option) for option in (spec.get("options") or {}).values())
 
 
 def option_problems(
@@ -1648,7 +1672,8 @@ def check_bundle_mirror(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> 
             yield error("mirror", host.name, found, expected, remedy)
     if not MIRROR_HOST.fullmatch(cluster.mirror_host):
         found, remedy = repr(cluster.mirror_host), "write it like mirror.example.com or 10.0.0.5:8443"
-        yield error("mirror", "cluster_mirror_host", found, "host or host:port, without a scheme", remedy)
+        expected = "host or host:port, without a scheme; apt needs a name for an IPv6 address"
+        yield error("mirror", "cluster_mirror_host", found, expected, remedy)
     if "-----BEGIN CERTIFICATE-----" not in cluster.mirror_ca:
         found = "no certificate" if cluster.mirror_ca else "nothing, and no mirror-ca.crt beside the inventory"
         expected = "the certificate of the authority behind cluster_mirror_host, in PEM format"
@@ -1681,6 +1706,16 @@ def check_mirror(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterato
         if url and not re.fullmatch(r"(https?|file)://\S+", str(url)):
             where, expected = f"cluster_mirror_overrides.{key}", "a URL (https://, http:// or file://)"
             yield error("mirror", where, repr(url), expected, f"correct {key}")
+
+
+def check_docker_registries(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """The setting is containerd's, and one for both runtimes: what Docker has nothing like would be lost silently."""
+    for host in hosts:
+        if host.runtime != "docker":
+            continue
+        for item in docker.read(mapping(host.variables.get("containerd_registries"))).refused:
+            found = f"{item.where} has {item.found}"
+            yield error("docker-registries", host.name, found, "what Docker can be told of registries", item.remedy)
 
 
 def check_image_repository(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
@@ -1749,6 +1784,12 @@ def used_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> dict[
         address = parse_address(text)
         if address:
             used.setdefault(address, owner)
+    # Those of a network itself are nobody's, and MetalLB would hand them out.
+    own = (ipaddress.ip_network(text, strict=False) for host in hosts for text in host.addresses)
+    for network in dict.fromkeys(own):
+        if isinstance(network, ipaddress.IPv4Network) and network.prefixlen <= 30:
+            used.setdefault(network.network_address, f"the nodes' network {network} itself")
+            used.setdefault(network.broadcast_address, f"the nodes' network {network} as its broadcast address")
     return used
 
 
@@ -1759,7 +1800,9 @@ def check_nfs_storage(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> It
     served_elsewhere = shared(cluster, hosts, "nfs_storage_provisioner", "csi") == "none" and all(
         item.get("server") for item in volumes
     )
-    if not (shared(cluster, hosts, "nfs_storage_server", "") or cluster.nfs_servers or served_elsewhere):
+    given = str(shared(cluster, hosts, "nfs_storage_server", ""))
+    first = next(iter(cluster.nfs_servers), None)
+    if not (given or first or served_elsewhere):
         yield error(
             "nfs-storage",
             "nfs_storage_server",
@@ -1767,6 +1810,25 @@ def check_nfs_storage(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> It
             "an address, or a host in group nfs_server",
             "say whose exports the volumes are on",
         )
+    if first and not (given or served_elsewhere or first.address):
+        yield error(
+            "nfs-storage",
+            first.name,
+            "no address, as its name is not to be resolved here",
+            "the address at which nodes mount its exports",
+            f"set node_ip or ansible_host of {first.name}, or nfs_storage_server",
+        )
+    wanted = {str(item["server"]) for item in volumes if item.get("server")}
+    wanted |= set() if served_elsewhere else {given or (first.name if first else "")}
+    for server in cluster.nfs_servers:
+        if not server.enabled and wanted & {server.name, server.address}:
+            yield error(
+                "nfs-storage",
+                f"nfs_server_enabled of {server.name}",
+                "false, while nfs_storage_enabled has volumes there",
+                "a server as long as there are volumes: mounts without one hang",
+                "set nfs_storage_enabled to false with it, give the volumes another server first, or leave it enabled",
+            )
     names = [str(item.get("name")) for item in volumes]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield error(
@@ -1959,6 +2021,7 @@ RULES: tuple[Rule, ...] = (
     Rule("version-downgrade", check_downgrade, fixed=True),
     Rule("version-skew", check_skew),
     Rule("mirror", check_mirror, fixed=True),
+    Rule("docker-registries", check_docker_registries, fixed=True),
     Rule("image-repository", check_image_repository),
     Rule("os", check_os),
     Rule("architecture", check_architecture),

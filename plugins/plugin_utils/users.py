@@ -434,6 +434,16 @@ def notes(accounts: Sequence[Account], record: Record, cluster: Cluster, now: da
     return told
 
 
+def left_behind(accounts: Sequence[Account], files: Mapping[str, Kubeconfig], paths: Mapping[str, str]) -> list[str]:
+    """Tell which kubeconfigs of users who are not listed stay: what is not of this cluster may be somebody else's."""
+    listed = {account.name for account in accounts}
+    return [
+        f"{name} is not listed, and {paths[name]} stays: {file.flaw}; remove it if nobody needs it"
+        for name, file in sorted(files.items())
+        if name not in listed and file.flaw
+    ]
+
+
 def spell_certificate(certificate: Certificate) -> str:
     """Return what a diff shows of a certificate."""
     return f"until {timestamp(certificate.not_after)}, groups {', '.join(sorted(certificate.groups)) or 'none'}"

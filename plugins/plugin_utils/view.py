@@ -14,6 +14,7 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import i
 
 CONTROL_PLANE_GROUP = "kube_control_plane"
 NODE_GROUP = "kube_node"
+NFS_GROUP = "nfs_server"
 # For a setting that can't be evaluated, which preflight reports.
 ENDPOINT_PORT = 8443
 API_PORT = 6443
@@ -38,6 +39,11 @@ def texts(value: object) -> dict[str, str]:
     return {str(key): str(item) for key, item in mapping(value).items()}
 
 
+def address_of(name: str, variable: Callable[[str, str], Any], resolve: Callable[[str], str]) -> str:
+    """Return the address at which nodes find a host; '' where its name is none that the controller can resolve."""
+    return str(variable(name, "node_ip") or resolve(str(variable(name, "ansible_host") or name)))
+
+
 def build_hosts(
     groups: Mapping[str, list[str]],
     variable: Callable[[str, str], Any],
@@ -54,7 +60,7 @@ def build_hosts(
     for name in dict.fromkeys([*control_planes, *workers]):
         hosts[name] = Host(
             name=name,
-            ip=str(variable(name, "node_ip") or resolve(str(variable(name, "ansible_host") or name))),
+            ip=address_of(name, variable, resolve),
             node_name=str(variable(name, "node_name") or name).lower(),
             control_plane=name in control_planes,
             worker=name in workers,
@@ -91,8 +97,8 @@ def hosts_block(hosts: Mapping[str, Host], vip: str, endpoint_host: str) -> str:
     return "\n".join(lines)
 
 
-def build(settings: Mapping[str, Any], hosts: Mapping[str, Host]) -> dict[str, Any]:
-    """Return the view that the roles work with."""
+def build(settings: Mapping[str, Any], hosts: Mapping[str, Host], nfs_server: str = "") -> dict[str, Any]:
+    """Return the view that the roles work with; `nfs_server` is the address of the first host of that group."""
     address = endpoint(settings, hosts)
     endpoint_host, _colon, endpoint_port = address.rpartition(":")
     endpoint_host = endpoint_host.strip("[]")
@@ -102,6 +108,7 @@ def build(settings: Mapping[str, Any], hosts: Mapping[str, Host]) -> dict[str, A
         "endpoint_port": int(endpoint_port) if endpoint_port.isdigit() else 0,
         "vip": str(settings.get("vip") or ""),
         "api_port": settings.get("api_port", API_PORT),
+        "nfs_server": nfs_server,
         "minor": minor_version(settings.get("version", "")),
         "image_repository": image_repository(settings),
         "hosts": {

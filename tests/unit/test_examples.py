@@ -73,7 +73,7 @@ def findings(inventory: dict[str, Any]) -> list[preflight.Finding]:
                 variables={key: value for key, value in values.items() if not key.startswith("ansible_")},
             )
         )
-    servers = members(inventory, "nfs_server")
+    servers = [preflight.NfsServer(name, "192.0.2.40") for name in members(inventory, "nfs_server")]
     intent = preflight.build_intent(shared, specs=SPECS, prefixes=prefixes, nfs_servers=servers)
     return preflight.check(intent, hosts)
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import grp
 import os
 import pwd
@@ -46,6 +47,8 @@ class FileWish:
     member: str = ""
     # keys of a JSON document that others write too
     document: Mapping[str, Any] | None = None
+    # of a file that goes: its folder goes with it when it leaves that empty
+    with_folder: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,22 @@ def read_file(path: str, contents: bool = True) -> FileState:
         return FileState("file", target, b"", *attributes)
     with open(target, "rb") as stream:
         return FileState("file", target, stream.read(), *attributes)
+
+
+def holding(pattern: str, text: str) -> list[str]:
+    """The files of a pattern of paths that hold a text, as the collection's own do."""
+    files = (path for path in sorted(glob.glob(pattern)) if os.path.isfile(path) and not os.path.islink(path))
+    return [path for path in files if text.encode() in read_file(path).content]
+
+
+def no_longer_wanted(pattern: str, text: str, wishes: Sequence[FileWish]) -> list[FileWish]:
+    """What an earlier run has put below a pattern and this one does not list; its content may be a secret."""
+    listed = {wish.path for wish in wishes}
+    return [
+        FileWish(path, "absent", sensitive=True, with_folder=True)
+        for path in holding(pattern, text)
+        if path not in listed
+    ]
 
 
 def _lookup(name: str, kind: str) -> int | None:
@@ -434,6 +453,9 @@ def apply_file(step: FileStep, fetch: Fetch, find: FindProgram, run: Run, label:
     content = step.content
     if wish.state == "absent":
         os.unlink(wish.path)
+        folder = os.path.dirname(wish.path)
+        if wish.with_folder and not os.listdir(folder):
+            os.rmdir(folder)
         return
     if step.fetch and wish.sha256:
         try:

@@ -31,6 +31,7 @@ from .files import FileStep
 class Plan:
     """Everything that differs, in the order in which it is put right."""
 
+    stops: list[units.UnitStep] = field(default_factory=list)
     files: list[FileStep] = field(default_factory=list)
     modules: list[str] = field(default_factory=list)
     module_files: list[FileStep] = field(default_factory=list)
@@ -53,7 +54,8 @@ class Plan:
 
     def changes(self) -> list[Change]:
         """All changes in the order in which they are made."""
-        found = [change for step in self.files for change in step.changes]
+        found = [step.change for step in self.stops]
+        found += [change for step in self.files for change in step.changes]
         found += kernel.plan_modules(self.modules)
         found += [change for step in self.module_files for change in step.changes]
         found += [change for step in self.sysctl_files for change in step.changes]
@@ -111,9 +113,10 @@ class Machine:
             if item["template"] is not None or item["source"] is not None
         )
         plan = Plan()
-        plan.files = files.plan_files(
-            [spec.file_wish(item, params["sensitive_contents"]) for item in params["files"]], self.check
-        )
+        wishes = [spec.file_wish(item, params["sensitive_contents"]) for item in params["files"]]
+        for item in params["prune"]:
+            wishes += files.no_longer_wanted(item["pattern"], item["contains"], wishes)
+        plan.files = files.plan_files(wishes, self.check)
         self._plan_kernel(plan)
         self._plan_swap(plan)
         self._plan_selinux(plan)
@@ -161,7 +164,7 @@ class Machine:
     def _plan_units(self, plan: Plan) -> None:
         """Units, and the firewall too: the same call tells which one runs."""
         wall = self.params["firewall"]
-        wishes = [spec.unit_wish(item) for item in self.params["units"]]
+        wishes = units.on_this_machine([spec.unit_wish(item) for item in self.params["units"]])
         names = [wish.name for wish in wishes]
         walls = [firewall.FIREWALLD] if wall is not None and firewall.FIREWALLD not in names else []
         states = units.read_units(names + walls, self.find, self.run)
@@ -175,10 +178,15 @@ class Machine:
         ours = {name: states[name] for name in names}
         plan.daemon_reload = units.needs_daemon_reload(ours, paths)
         times = units.read_times([path for wish in wishes for path in wish.restart_on + wish.reload_on])
-        plan.units = units.plan_units(wishes, states, changed, times, units.monotonic_offset(), time.time_ns())
+        steps = units.plan_units(wishes, states, changed, times, units.monotonic_offset(), time.time_ns())
+        leaving = {wish.name for wish in wishes if wish.leaves}
+        plan.stops = [step for step in steps if step.name in leaving]
+        plan.units = [step for step in steps if step.name not in leaving]
 
     def apply(self, plan: Plan) -> None:
         """Carries the plan out, in its order."""
+        for unit in plan.stops:
+            units.apply_unit(unit, self.find, self.run)
         self._apply_files(plan.files)
         for name in plan.modules:
             kernel.load_module(name, self.find, self.run)

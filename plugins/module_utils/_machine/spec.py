@@ -44,6 +44,15 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "sensitive": {"type": "bool", "default": False},
         },
     },
+    "prune": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "pattern": {"type": "path", "required": True},
+            "contains": {"type": "str", "required": True},
+        },
+    },
     "sensitive_contents": {"type": "dict", "no_log": True, "default": {}},
     "kernel_modules": {"type": "list", "elements": "str"},
     "sysctls": {"type": "dict"},
@@ -68,6 +77,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "state": {"type": "str", "choices": ["started", "stopped"]},
             "restart_on": {"type": "list", "elements": "path", "default": []},
             "reload_on": {"type": "list", "elements": "path", "default": []},
+            "only_with": {"type": "path"},
+            "unless": {"type": "list", "elements": "path", "default": []},
         },
     },
 }
@@ -175,13 +186,18 @@ def _check_unit(item: Mapping[str, Any]) -> list[str]:
     found = []
     if not re.match(r"^[\w:@.\\][\w:@.\\-]*\.(service|socket|timer|path|mount|target|swap)$", item["name"]):
         found.append(f"units: {item['name']!r} needs its full name, such as haproxy.service")
-    for option in ("restart_on", "reload_on"):
+    for option in ("restart_on", "reload_on", "only_with", "unless"):
+        paths = item[option] if isinstance(item[option], list) else [item[option] or "/"]
         found += [
             f"units: {item['name']}: {option} {path!r} has to be an absolute path"
-            for path in item[option]
+            for path in paths
             if not path.startswith("/")
         ]
-        if item["state"] == "stopped" and item[option]:
+    for option in ("only_with", "unless"):
+        if item[option] and item["state"] != "stopped":
+            found.append(f"units: {item['name']}: {option} goes with state stopped only")
+    for option in ("restart_on", "reload_on"):
+        if item["state"] == "stopped" and item[option] and not item["unless"]:
             found.append(f"units: {item['name']}: {option} does not go with state stopped")
     return found
 
@@ -193,6 +209,11 @@ def problems(params: Mapping[str, Any]) -> list[str]:
         found.append(f"name {params['name']!r} may hold letters, digits, '_' and '-' only")
     found += [text for item in params["files"] for text in _check_file(item)]
     found += [f"files: {path} is given twice" for path in _repeated([item["path"] for item in params["files"]])]
+    found += [
+        f"prune: {item['pattern']!r} has to be an absolute path with a * in it"
+        for item in params["prune"]
+        if not re.match(r"^/.*\*", item["pattern"])
+    ]
     found += _check_kernel(params)
     found += [
         f"held_packages: {name!r} is no name of a package"
@@ -236,4 +257,12 @@ def file_wish(item: Mapping[str, Any], sensitive_contents: Mapping[str, str]) ->
 
 def unit_wish(item: Mapping[str, Any]) -> UnitWish:
     """A unit of the arguments."""
-    return UnitWish(item["name"], item["enabled"], item["state"], tuple(item["restart_on"]), tuple(item["reload_on"]))
+    return UnitWish(
+        item["name"],
+        item["enabled"],
+        item["state"],
+        tuple(item["restart_on"]),
+        tuple(item["reload_on"]),
+        item["only_with"] or "",
+        tuple(item["unless"]),
+    )

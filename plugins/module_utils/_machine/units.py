@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .base import Change, FindProgram, MachineError, Run, line_change, succeed
 
@@ -47,6 +48,14 @@ class UnitWish:
     state: str | None = None
     restart_on: tuple[str, ...] = ()
     reload_on: tuple[str, ...] = ()
+    # of a unit that is to stop: the file by which it is ours, and patterns of files that others need it for
+    only_with: str = ""
+    unless: tuple[str, ...] = ()
+
+    @property
+    def leaves(self) -> bool:
+        """Whether it goes together with its file, and before it: a run that is killed in between does both again."""
+        return self.state == "stopped" and bool(self.only_with)
 
 
 @dataclass(frozen=True)
@@ -143,6 +152,27 @@ def read_times(paths: Sequence[str]) -> dict[str, int]:
     """Times of the last change of content in nanoseconds; what does not exist is left out."""
     found = {path: _time(path) for path in paths}
     return {path: changed for path, changed in found.items() if changed is not None}
+
+
+def _holds_lines(path: str) -> bool:
+    """Whether a configuration file says anything."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return any(line.strip() and not line.lstrip().startswith("#") for line in stream)
+    except (FileNotFoundError, IsADirectoryError):
+        return False
+
+
+def on_this_machine(wishes: Sequence[UnitWish]) -> list[UnitWish]:
+    """The wishes that are this machine's: a unit that is none of ours is left alone, one that others need goes on."""
+    found = []
+    for wish in wishes:
+        if wish.only_with and not os.path.lexists(wish.only_with):
+            continue
+        others = {path for pattern in wish.unless for path in glob.glob(pattern)} - {wish.only_with}
+        needed = any(_holds_lines(path) for path in others)
+        found.append(replace(wish, enabled=None, state=None) if needed else wish)
+    return found
 
 
 def needs_daemon_reload(states: Mapping[str, UnitState], changed: Sequence[str]) -> Change | None:

@@ -18,6 +18,8 @@ Object = dict[str, Any]
 Answer = TypeVar("Answer")
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "kubestead"}
+# Nothing here needs more, but a cluster's own default may be stricter: its pods then need a user that is not root.
+SECURITY = {"pod-security.kubernetes.io/enforce": "baseline"}
 JSON_PATCH = "application/json-patch+json"
 # What the API calls the kinds (kubectl api-resources).
 KINDS = {
@@ -93,7 +95,8 @@ class Namespace:
         If it can't be removed afterwards, `left` is told why: what was seen in it still counts.
         """
         self.remove()
-        self.api.request("POST", "/api/v1/namespaces", {"metadata": {"name": self.name, "labels": MANAGED_BY}})
+        labels = {**MANAGED_BY, **SECURITY}
+        self.api.request("POST", "/api/v1/namespaces", {"metadata": {"name": self.name, "labels": labels}})
         try:
             yield
         finally:

@@ -99,6 +99,22 @@ def test_the_users_settings_come_last() -> None:
     assert "registry-mirrors" not in value("__docker_daemon_file.json")
 
 
+def test_registries_are_containerds() -> None:
+    registries = {
+        "docker.io": {"mirrors": ["https://second"]},
+        "r.example.com:5000": {"server": "http://r.example.com:5000"},
+        "own.example.com": {"ca": "-----BEGIN CERTIFICATE-----"},
+    }
+    given = {"docker_registry_mirrors": ["https://first"], "containerd_registries": registries}
+    document = value("__docker_daemon_file.json", **given)
+    assert document["registry-mirrors"] == ["https://first", "https://second"]
+    assert document["insecure-registries"] == ["r.example.com:5000"]
+    certificate = "/etc/docker/certs.d/own.example.com/ca.crt"
+    found = {item["path"]: item for item in value("__docker_files", **given)}
+    assert value("__docker_prune")[0]["contains"] in found[certificate]["content"]
+    assert not [item for item in value("__docker_files") if "certs.d" in item["path"]]
+
+
 @pytest.mark.parametrize(
     ("installed", "judges"),
     [

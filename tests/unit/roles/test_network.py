@@ -9,10 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pytest
 import yaml
-from ansible.plugins.filter.core import combine
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+from ansible_collections.kubestead.cluster.plugins.modules import pod_network
 
 ROLE = Path(__file__).parents[3] / "roles/network"
 # Of Calico's own definition (https://docs.tigera.io/calico/latest/reference/installation/api) what is set here: the
@@ -23,15 +25,23 @@ ENUMS = {
     "natOutgoing": {"Enabled", "Disabled"},
     "kubernetes": {"NodeInternalIP"},
 }
+SETTINGS = ("__network_subnet", "__network_mode")
 POOL = {"name", "blockSize", "cidr", "encapsulation", "natOutgoing", "nodeSelector"}
 
 
+def value(expression: str, **changes: Any) -> Any:
+    variables: dict[str, Any] = {"cluster_pod_subnet": "10.244.0.0/16"}
+    for path in (
+        ROLE / "defaults/main.yml",
+        ROLE / "vars/main.yml",
+        *sorted((ROLE.parent / "cluster/vars/main").iterdir()),
+    ):
+        variables |= DataLoader().load_from_file(str(path), trusted_as_template=True)
+    return Templar(DataLoader(), variables={**variables, **changes}).template(trust_as_template(expression))
+
+
 def render(name: str, **changes: Any) -> list[dict[str, Any]]:
-    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
-    environment.filters.update(combine=combine, to_json=json.dumps)
-    defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
-    values = {**defaults, "cluster_pod_subnet": "10.244.0.0/16", **changes}
-    text = environment.from_string((ROLE / f"templates/{name}").read_text()).render(values)
+    text = value((ROLE / f"templates/{name}").read_text(), **changes)
     return [document for document in yaml.safe_load_all(text) if document]
 
 
@@ -39,8 +49,8 @@ def test_every_choice_of_a_plugin_has_a_template() -> None:
     options = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     plugins = set(options["network_plugin"]["choices"]) - {"none"}
     assert {path.name.removesuffix(".yml.j2") for path in (ROLE / "templates").iterdir()} == plugins
-    modes = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__network_mode"]
-    assert set(modes) == plugins
+    variables = yaml.safe_load((ROLE / "vars/main.yml").read_text())
+    assert set(variables["__network_mode"]) == set(variables["__network_subnet"]) == plugins
     assert set(options["network_calico_encapsulation"]["choices"]) == ENUMS["encapsulation"]
 
 
@@ -79,6 +89,29 @@ def test_calico_as_somebody_wants_it() -> None:
     assert document["spec"]["registry"] == "registry.example.com/"
     assert document["spec"]["calicoNetwork"]["linuxDataplane"] == "Nftables"
     assert document["spec"]["calicoNetwork"]["bgp"] == "Disabled"
+
+
+OWN_POOL = {"cidr": "10.244.128.0/17", "encapsulation": "IPIP"}
+
+
+@pytest.mark.parametrize(
+    ("installation", "subnet", "mode", "bgp"),
+    [
+        ({}, "10.244.0.0/16", "VXLAN", "Disabled"),
+        ({"calicoNetwork": {"linuxDataplane": "Nftables"}}, "10.244.0.0/16", "VXLAN", "Disabled"),
+        ({"calicoNetwork": {"ipPools": [OWN_POOL]}}, "10.244.128.0/17", "IPIP", "Enabled"),
+        # The operator's own default.
+        ({"calicoNetwork": {"ipPools": [{"cidr": "10.244.0.0/16"}]}}, "10.244.0.0/16", "IPIP", "Enabled"),
+        ({"calicoNetwork": {"bgp": "Disabled", "ipPools": [OWN_POOL]}}, "10.244.128.0/17", "IPIP", "Disabled"),
+    ],
+)
+def test_a_second_run_expects_the_pools_that_the_first_has_applied(
+    installation: dict[str, Any], subnet: str, mode: str, bgp: str
+) -> None:
+    (document,) = render("calico.yml.j2", network_calico_installation=installation)
+    expected = [value(f"{{{{ {name}.calico }}}}", network_calico_installation=installation) for name in SETTINGS]
+    assert (subnet, mode) == pod_network.calico_settings(document) == tuple(expected)
+    assert document["spec"]["calicoNetwork"]["bgp"] == bgp
 
 
 def test_only_manifests_that_were_looked_at_are_applied() -> None:

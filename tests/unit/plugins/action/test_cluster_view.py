@@ -17,6 +17,7 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import
 
 RAW: dict[str, dict[str, Any]] = {
     "cp1": {"ansible_host": "10.90.0.11", "node_labels": {"rack": "{{ rack }}"}},
+    "store1": {"ansible_host": "192.0.2.40"},
     "w1": {"node_ip": "{{ ansible_host }}", "ansible_host": "10.90.0.21", "node_taints": "{{ nowhere }}"},
 }
 
@@ -45,7 +46,12 @@ def test_view() -> None:
     task = mock.Mock(args={"settings": settings}, async_val=0)
     action = cluster_view.ActionModule(task, mock.Mock(), mock.Mock(), None, mock.Mock(), None)
     hostvars = HostVars()
-    groups = {"kube_control_plane": ["cp1"], "kube_node": ["w1"], "all": ["cp1", "w1", "other"]}
+    groups = {
+        "kube_control_plane": ["cp1"],
+        "kube_node": ["w1"],
+        "all": ["cp1", "w1", "store1"],
+        "nfs_server": ["store1"],
+    }
     result = action.run(task_vars={"hostvars": hostvars, "groups": groups})
     assert result["changed"] is False
     view = result["view"]
@@ -53,6 +59,7 @@ def test_view() -> None:
     assert list(view["hosts"]) == ["cp1", "w1"]
     assert view["hosts"]["cp1"]["labels"] == {"rack": "r7"}
     assert view["hosts"]["w1"]["ip"] == "10.90.0.21"
+    assert view["nfs_server"] == "192.0.2.40"
     # What can't be evaluated is preflight's to report.
     assert view["hosts"]["w1"]["taints"] == []
     assert hostvars.evaluated == ["cp1 node_labels", "w1 node_ip", "w1 node_taints"]

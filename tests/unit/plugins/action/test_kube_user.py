@@ -216,6 +216,19 @@ def test_a_removed_user(site: Site) -> None:
     assert (again["changed"], again["notes"]) == (False, told)
 
 
+def test_the_kubeconfig_of_a_removed_user_that_is_not_this_clusters_is_told(site: Site) -> None:
+    site.run(JANE, JOE)
+    path = site.users / "joe.kubeconfig"
+    path.write_text("torn")
+    left = f"joe is not listed, and {path} stays: the kubeconfig can't be read; remove it if nobody needs it"
+    for check_mode in (True, False):
+        done = site.run(JANE, check_mode=check_mode)
+        assert (done["notes"][-1], done["removed"]) == (left, [])
+    assert path.read_text() == "torn"
+    # Listed again, it is replaced.
+    assert left not in site.run(JANE, JOE)["notes"]
+
+
 def test_nothing_is_left_when_the_last_certificate_has_ended(site: Site) -> None:
     site.run(JOE)
     with mock.patch.object(kube_user, "now", return_value=datetime.now(UTC) + timedelta(hours=1)):

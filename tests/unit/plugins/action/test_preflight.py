@@ -105,6 +105,7 @@ class Site:
         }
         self.control_planes = {"cp1": host(1, "10.90.0.11")}
         self.nodes = {"w1": host(2, "10.90.0.21")}
+        self.nfs_server: dict[str, dict[str, Any]] = {}
 
     def run(self, *options: str) -> Run:
         inventory = {
@@ -113,6 +114,7 @@ class Site:
                 "children": {
                     "kube_control_plane": {"hosts": self.control_planes},
                     "kube_node": {"hosts": self.nodes},
+                    "nfs_server": {"hosts": self.nfs_server},
                 },
             }
         }
@@ -192,6 +194,17 @@ def test_all_problems_in_one_message_and_warnings_beside_it(site: Site) -> None:
     assert lines[5].startswith("5. cp1 node_labels and w1 node_labels: found disk: '-ssd' (text); expected text of")
     assert run.result["warnings_found"] == 1
     assert "[WARNING]: w1: found no default route" in run.output
+
+
+def test_volumes_on_a_server_that_is_switched_off(site: Site) -> None:
+    site.nodes["w1"]["ansible_host"] = "10.90.0.21"
+    site.variables.update(nfs_storage_enabled=True)
+    site.nfs_server = {
+        "store1": {"ansible_host": "192.0.2.40", "nfs_server_enabled": "{{ serve | bool }}", "serve": "no"}
+    }
+    assert site.run("--check").found == [("error", "nfs-storage", "nfs_server_enabled of store1")]
+    site.nfs_server["store1"]["serve"] = "yes"
+    assert site.run("--check").found == []
 
 
 def test_hosts_that_were_not_read(site: Site) -> None:

@@ -194,6 +194,12 @@ def test_only_own_files_are_taken(tmp_path: Path) -> None:
         ]
     )
     assert [Path(wish.path).name for wish in wishes] == ["ours.cfg", "named.conf", "hosts"]
+    put(tmp_path, "certs.d/a/hosts.toml", "certs.d/b/hosts.toml")
+    (tmp_path / "certs.d/a/hosts.toml").write_text("# Managed by kubestead.cluster\nserver = 1\n")
+    pattern = item("certs.d/*/*", None, contains="Managed by kubestead.cluster")
+    assert kubeadm_reset.own_files([pattern]) == [
+        files.FileWish(str(tmp_path / "certs.d/a/hosts.toml"), "absent", sensitive=True)
+    ]
     steps = files.plan_files(wishes, True)
     assert [step.wish.state for step in steps] == ["absent", "absent", "file"]
     assert steps[2].content == b"127.0.0.1 localhost\n192.0.2.9 mine\n"

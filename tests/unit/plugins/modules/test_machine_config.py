@@ -75,6 +75,32 @@ def test_check_mode_lists_what_the_run_does(
     assert again["changes"] == again["diff"] == []
 
 
+def test_what_is_no_longer_listed_goes_and_what_others_wrote_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Programs(monkeypatch)
+    files = {"a/hosts.toml": "# ours\n", "b/hosts.toml": "# ours\nhunter2\n", "b/ca.crt": "# ours\n"}
+    files |= {"c/hosts.toml": "# by hand\n", "d/hosts.toml": "# ours\n", "d/key": "mine\n"}
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    (tmp_path / "c/link").symlink_to(tmp_path / "a/hosts.toml")
+    wish = {
+        "files": [{"path": str(tmp_path / "a/hosts.toml"), "content": "# ours\n", "mode": "0644", **ME}],
+        "prune": [{"pattern": str(tmp_path / "*/*"), "contains": "# ours"}],
+    }
+    (tmp_path / "a/hosts.toml").chmod(0o644)
+    planned = run(capsys, _ansible_check_mode=True, **wish)
+    assert all((tmp_path / name).exists() for name in files)
+    done = run(capsys, **wish)
+    gone = ["b/ca.crt", "b/hosts.toml", "d/hosts.toml"]
+    assert planned["changes"] == done["changes"] == [f"file {tmp_path / name} removed" for name in gone]
+    assert "hunter2" not in json.dumps([planned, done])
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    assert left == ["a", "a/hosts.toml", "c", "c/hosts.toml", "c/link", "d", "d/key"]
+    assert not run(capsys, **wish)["changed"]
+
+
 def test_secrets_are_not_in_the_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,6 +157,29 @@ def test_failures_name_the_reason_and_the_plan(
     assert "systemctl start failed: Job failed" in result["msg"]
     assert "no such address" in result["msg"]
     assert result["planned"] == ["unit x.service started"]
+
+
+def test_what_was_put_in_place_stops_before_its_file_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "exports"
+    programs = Programs(monkeypatch, systemctl_show=(0, SHOW.format("active"), ""), systemctl=(0, "", ""))
+    stopped = {"name": "x.service", "state": "stopped", "enabled": False, "only_with": str(path)}
+    wish = {"files": [{"path": str(path), "state": "absent"}], "units": [stopped]}
+    # Somebody else's: it runs, and our file is not there.
+    assert run(capsys, **wish)["changes"] == []
+    path.write_text("")
+    planned = run(capsys, _ansible_check_mode=True, **wish)
+    programs.calls.clear()
+    programs.answers["systemctl"] = (1, "", "busy")
+    assert "systemctl disable failed" in run(capsys, **wish)["msg"]
+    assert path.exists()
+    programs.answers["systemctl"] = (0, "", "")
+    done = run(capsys, **wish)
+    expected = ["unit x.service disabled", "unit x.service stopped", f"file {path} removed"]
+    assert planned["changes"] == done["changes"] == expected
+    assert programs.calls[-2:] == ["systemctl disable x.service", "systemctl stop x.service"]
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(

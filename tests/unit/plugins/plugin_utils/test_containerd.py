@@ -6,16 +6,20 @@
 from __future__ import annotations
 
 import base64
+import fnmatch
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.kubestead.cluster.plugins.filter.containerd import FilterModule
 
 FILTERS = FilterModule().filters()
+ROLES = Path(__file__).parents[4] / "roles"
 PAUSE = "registry.k8s.io/pause:3.10.2"
 
 
@@ -93,13 +97,15 @@ def test_the_same_settings_are_the_same_text() -> None:
 
 @pytest.mark.parametrize("value", [None, [{"a": 1}]])
 def test_what_toml_has_not(value: Any) -> None:
-    expected = re.escape(f"{(value[0] if value else value)!r} can't be written as TOML; use text, a number or a list")
+    kind = type(value[0] if value else value).__name__
+    expected = f"a {kind} can't be written as TOML; use text, a number or a list"
     with pytest.raises(AnsibleFilterError, match=f"containerd's configuration: {expected}"):
         config("2.2.0", {"x": value})
 
 
 PULL = {"capabilities": ["pull", "resolve"]}
 CERTS_D = "/etc/containerd/certs.d"
+HEADER = "# Managed by kubestead.cluster: changes made here are overwritten.\n"
 CA = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----"
 
 
@@ -147,8 +153,8 @@ def test_registries() -> None:
 def test_a_certificate_given_as_text_becomes_a_file() -> None:
     found = files({"r.example.com:5000": {"ca": CA, "mirrors": ["https://m.example.com:8443"]}})
     folder = f"{CERTS_D}/r.example.com:5000"
-    assert found[f"{folder}/r.example.com_5000.crt"] == {"content": f"{CA}\n"}
-    assert found[f"{folder}/m.example.com_8443.crt"] == {"content": f"{CA}\n"}
+    assert found[f"{folder}/r.example.com_5000.crt"] == {"content": f"{HEADER}{CA}\n"}
+    assert found[f"{folder}/m.example.com_8443.crt"] == {"content": f"{HEADER}{CA}\n"}
     parsed = read(found[f"{folder}/hosts.toml"]["content"])
     assert parsed["host"]["https://r.example.com:5000"]["ca"] == f"{folder}/r.example.com_5000.crt"
     assert parsed["host"]["https://m.example.com:8443"]["ca"] == f"{folder}/m.example.com_8443.crt"
@@ -189,14 +195,22 @@ def test_the_mirror_of_a_site_is_asked_first_for_everything() -> None:
     # As the server, so that nobody waits for registries that can't be reached.
     access = {**PULL, "ca": f"{CERTS_D}/_default/10.0.0.5_8443.crt"}
     assert default == {"server": "https://10.0.0.5:8443", "host": {"https://10.0.0.5:8443": access}}
-    assert found[f"{CERTS_D}/_default/10.0.0.5_8443.crt"]["content"] == f"{CA}\n"
+    assert found[f"{CERTS_D}/_default/10.0.0.5_8443.crt"]["content"] == f"{HEADER}{CA}\n"
 
 
-def test_what_the_mirror_of_a_site_leaves_is_removed() -> None:
-    assert files({}, {"mirror_host": ""}) == {f"{CERTS_D}/_default/hosts.toml": {"state": "absent"}}
-    own = files({"_default": {"server": "https://m.example.com"}})
-    assert list(own) == [f"{CERTS_D}/_default/hosts.toml"]
-    assert "content" in own[f"{CERTS_D}/_default/hosts.toml"]
+def test_what_is_no_longer_listed_is_known_by_its_header() -> None:
+    assert files({}, {"mirror_host": ""}) == {}
+    variables = yaml.safe_load((ROLES / "containerd/vars/main.yml").read_text())
+    (prune,) = variables["__containerd_prune"]
+    assert {"path": prune["pattern"], "contains": prune["contains"]} in reset_files()
+    for path, item in files({"_default": {"ca": CA, "mirrors": ["https://m.example.com"]}}).items():
+        assert fnmatch.fnmatch(path, prune["pattern"])
+        assert prune["contains"] in item["content"]
+
+
+def reset_files() -> list[dict[str, str]]:
+    found = yaml.safe_load((ROLES / "reset/vars/main.yml").read_text())["__reset_marked_files"]
+    return [item for item in found if "contains" in item]
 
 
 def test_mirrors_are_asked_in_the_order_of_the_user() -> None:

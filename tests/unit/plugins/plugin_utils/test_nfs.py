@@ -137,3 +137,47 @@ def test_directories() -> None:
         {"path": "/srv", "state": "directory"},
         {"path": "/data/nfs/a/b", "state": "directory", "owner": "1000"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "variable", "name"),
+    [
+        (
+            "/api/v1/persistentvolumes/shared",
+            "422 Invalid: spec.persistentvolumesource: Forbidden: is immutable after creation",
+            "nfs_storage_volumes: Kubernetes allows no other server and path",
+            "volume shared;",
+        ),
+        (
+            "/api/v1/namespaces/default/persistentvolumeclaims/shared",
+            '403 Forbidden: persistentvolumeclaims "shared" is forbidden: only dynamically provisioned',
+            "nfs_storage_volumes: Kubernetes allows no other size",
+            "claim shared,",
+        ),
+        (
+            "/apis/storage.k8s.io/v1/storageclasses/nfs",
+            "422 Invalid: parameters: Forbidden: updates to parameters are forbidden.",
+            "nfs_storage_class: Kubernetes allows",
+            "class nfs;",
+        ),
+    ],
+)
+def test_what_kubernetes_never_changes(path: str, text: str, variable: str, name: str) -> None:
+    message = f"nfs-storage: the API refused PATCH {path}: {text}"
+    found = nfs.refusal(message)
+    assert found.startswith(variable)
+    assert name in found
+    assert "another" in found
+    assert message in found
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "nfs-storage: the API refused PATCH /api/v1/persistentvolumes/shared: 500 InternalError: etcd",
+        "nfs-storage: the API refused PATCH /apis/apps/v1/namespaces/a/daemonsets/b: 422 Invalid: field is immutable",
+        "nfs-storage: nothing answered",
+    ],
+)
+def test_other_messages_stay(message: str) -> None:
+    assert nfs.refusal(message) == message

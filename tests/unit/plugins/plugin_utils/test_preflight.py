@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, variables
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.preflight import (
     ClusterIntent,
     Finding,
@@ -239,6 +239,10 @@ def network(**changes: Any) -> Spoil:
     return every(variables=changes)
 
 
+def nfs_server(enabled: bool, address: str = "192.0.2.40") -> Spoil:
+    return others(nfs_servers=[preflight.NfsServer("store1", address, enabled)])
+
+
 def ingress(**changes: Any) -> Spoil:
     return every(variables={"ingress_enabled": True, **changes})
 
@@ -440,6 +444,8 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "cluster_mirror_overrides", "no docker_repository", "has no defaults", "set docker_repository"),
     ("mirror", "error", settings(mirror_host="https://m.example.com/", mirror_ca=CA),
      "cluster_mirror_host", "'https://m.example.com/'", "without a scheme", "write it like"),
+    ("mirror", "error", settings(mirror_host="[fd00::5]:8443", mirror_ca=CA),
+     "cluster_mirror_host", "'[fd00::5]:8443'", "a name for an IPv6 address", "mirror.example.com"),
     ("mirror", "error", settings(mirror_host="10.0.0.5:8443"),
      "cluster_mirror_ca", "nothing, and no mirror-ca.crt", "PEM", "run mirror.yml first"),
     ("mirror", "error", settings(mirror_host="10.0.0.5:8443", mirror_ca="/etc/ca.crt"),
@@ -554,6 +560,14 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "cluster_mirror_overrides", "no docker_repository", "has no defaults", "set docker_repository"),
     ("mirror", "error", both(settings(mirror_host="10.0.0.5:8443", mirror_ca=CA), runs("w1", "docker")),
      "w1", "docker with cluster_mirror_host", "containerd", "only for images of docker.io"),
+    ("docker-registries", "error",
+     host("w1", variables={"cluster_container_runtime": "docker",
+                           "containerd_registries": {"ghcr.io": {"mirrors": ["https://m"]}}}),
+     "w1", "containerd_registries[ghcr.io].mirrors has mirrors of ghcr.io", "Docker can be told", "by the mirror"),
+    ("docker-registries", "error",
+     host("w1", variables={"cluster_container_runtime": "docker",
+                           "containerd_registries": {"r.example.com": {"credentials": {"password": "x"}}}}),
+     "w1", "containerd_registries[r.example.com].credentials has credentials", "Docker", "imagePullSecrets"),
     ("endpoint-changed", "error", both(Cluster.converged, settings(vip="10.90.0.101")),
      "w1", "API at 10.90.0.100:8443", "10.90.0.101:8443", "cluster_endpoint: 10.90.0.100:8443"),
     ("endpoint-changed", "error", both(Cluster.converged, settings(endpoint="lb.example.com:443")),
@@ -578,6 +592,10 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "metallb_addresses[0]", "addresses of cluster_service_subnet (10.96.0.0/12)", "nothing else has", "another range"),
     ("metallb-addresses", "error", metallb("10.90.0.200-10.90.0.209", "10.90.0.208/30"),
      "metallb_addresses[1]", "addresses of 10.90.0.200-10.90.0.209 too", "nothing else has", "leave out"),
+    ("metallb-addresses", "error", metallb("10.90.0.240/28"),
+     "metallb_addresses[0]", "10.90.0.255, which the nodes' network 10.90.0.0/24 as its broad", "else has", "leave"),
+    ("metallb-addresses", "error", metallb("10.90.0.0/32"),
+     "metallb_addresses[0]", "10.90.0.0, which the nodes' network 10.90.0.0/24 itself has", "nothing", "leave out"),
     ("metallb-network", "warning", metallb("192.0.2.0/28"),
      "metallb_addresses[0]", "in no network of a node", "that the nodes are in", "unless a router"),
     ("metallb-ipvs", "error", metallb("10.90.0.200/30", cluster_kube_proxy_configuration={"mode": "ipvs"}),
@@ -608,6 +626,17 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
     ("nfs-storage", "error", network(nfs_storage_enabled=True, nfs_storage_server="192.0.2.40",
                                      nfs_storage_volumes=[{"name": "a"}, {"name": "b"}, {"name": "a"}]),
      "nfs_storage_volumes", "the name a 2 times", "of its own", "rename"),
+    ("nfs-storage", "error", both(network(nfs_storage_enabled=True), nfs_server(True, "")),
+     "store1", "no address", "nodes mount", "set node_ip or ansible_host of store1, or nfs_storage_server"),
+    ("nfs-storage", "error", both(network(nfs_storage_enabled=True), nfs_server(False)),
+     "nfs_server_enabled of store1", "false, while nfs_storage_enabled", "as long as", "to false with"),
+    ("nfs-storage", "error",
+     both(network(nfs_storage_enabled=True, nfs_storage_server="192.0.2.40"), nfs_server(False)),
+     "nfs_server_enabled of store1", "false, while nfs_storage_enabled", "as long as", "another server"),
+    ("nfs-storage", "error", both(network(nfs_storage_enabled=True, nfs_storage_server="192.0.2.41",
+                                          nfs_storage_volumes=[{"name": "a", "server": "192.0.2.40"}]),
+                                  nfs_server(False)),
+     "nfs_server_enabled of store1", "false, while nfs_storage_enabled", "as long as", "another server"),
 ]  # fmt: skip
 
 
@@ -637,8 +666,11 @@ def test_failing(rule: str, severity: str, spoil: Spoil, where: str, found: str,
     "spoil",
     [
         network(nfs_storage_enabled=False, nfs_storage_volumes=[{"name": "a"}, {"name": "a"}]),
-        both(network(nfs_storage_enabled=True), others(nfs_servers=["store1"])),
+        both(network(nfs_storage_enabled=True), nfs_server(True)),
+        both(network(nfs_storage_enabled=False), nfs_server(False)),
+        both(network(nfs_storage_enabled=True, nfs_storage_server="192.0.2.41"), nfs_server(False)),
         network(nfs_storage_enabled=True, nfs_storage_server="192.0.2.40"),
+        both(network(nfs_storage_enabled=True, nfs_storage_server="192.0.2.41"), nfs_server(True, "")),
         network(
             nfs_storage_enabled=True,
             nfs_storage_provisioner="none",
@@ -676,6 +708,16 @@ PASSING: dict[str, Spoil] = {
         runs("w2", "docker"),
     ),
     "another runtime on a bare machine": runs("w1", "docker"),
+    "mirrors of any registry with containerd": host(
+        "w1", variables={"containerd_registries": {"ghcr.io": {"mirrors": ["https://m"]}}}
+    ),
+    "what Docker can be told of registries": host(
+        "w1",
+        variables={
+            "cluster_container_runtime": "docker",
+            "containerd_registries": {"docker.io": {"mirrors": ["https://m"]}, "r:5000": {"server": "http://r:5000"}},
+        },
+    ),
     "no room for the runtime that is not wanted": both(
         free("w1", "/var/lib/docker", 1), free("w2", "/var/lib/containerd", 1), runs("w2", "docker")
     ),
@@ -884,6 +926,38 @@ def test_the_value_of_a_secret_is_not_shown() -> None:
     (finding,) = cluster.findings
     assert finding.rule == "variable-type"
     assert finding.found == "a list"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("helm_repositories", [{"name": "a", "url": "https://a", "password": ["s3cret"]}]),
+        ("helm_repositories", ["https://me:s3cret@a"]),
+        ("helm_registries", {"host": "a", "password": "s3cret"}),
+        ("helm_releases", [{"name": "a", "chart": "b", "values": "password: s3cret"}]),
+        ("containerd_registries", [{"credentials": {"password": "s3cret"}}]),
+        ("containerd_configuration", "s3cret"),
+        ("docker_configuration", "s3cret"),
+        ("load_balancer_keepalived_extra", ["auth_pass s3cret"]),
+    ],
+)
+def test_no_variable_that_may_hold_secrets_is_shown(name: str, value: Any) -> None:
+    specs = variables.argument_specs(variables.collection_root())
+    found = list(preflight.spec_problems(name, specs[name], value))
+    assert found
+    assert "s3cret" not in str(found)
+
+
+def test_what_is_inside_of_a_secret_is_one() -> None:
+    options = {"user": {"type": "str"}, "kind": {"choices": ["a"]}}
+    spec = {"type": "list", "elements": "dict", "no_log": True, "options": options}
+    found = list(preflight.spec_problems("x", spec, ["s3cret", {"user": ["s3cret"], "kind": "s3cret"}]))
+    assert [(where, shown) for where, shown, _expected, _remedy in found] == [
+        ("x[0]", "text"),
+        ("x[1].user", "a list"),
+        ("x[1].kind", "text"),
+    ]
+    assert next(preflight.spec_problems("y", {"type": "str"}, ["shown"]))[1] == "['shown'] (a list)"
 
 
 def test_one_problem_of_many_hosts_is_merged_for_people() -> None:

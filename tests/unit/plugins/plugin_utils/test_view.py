@@ -72,6 +72,16 @@ def test_an_endpoint_without_a_port_is_left_to_preflight() -> None:
     assert view.build({"endpoint": "api.example.com:https"}, hosts())["endpoint_port"] == 0
 
 
+def test_the_address_of_a_host_that_is_no_node() -> None:
+    variables = {"a": {"node_ip": "10.0.0.1"}, "b": {"ansible_host": "b.example.com"}, "c": {}}
+    names = {"b.example.com": "10.0.0.2"}
+    found = [
+        view.address_of(name, lambda host, key: variables[host].get(key), lambda text: names.get(text, ""))
+        for name in variables
+    ]
+    assert found == ["10.0.0.1", "10.0.0.2", ""]
+
+
 def test_workers_only() -> None:
     workers = {"w1": view.Host("w1", "10.90.0.21", "w1", False, True)}
     assert view.endpoint({}, workers) == ""

@@ -99,6 +99,7 @@ def test_good_arguments() -> None:
         ({"sysctls": {"a": " "}}, "sysctls: a needs"),
         ({"sysctls": {"a": "1\nb = 2"}}, "sysctls: a needs"),
         ({"sysctls": {"a": None}}, "sysctls: a needs"),
+        ({"prune": [{"pattern": "/etc/x", "contains": "a"}]}, "prune: '/etc/x' has to be an absolute path with a *"),
         ({"held_packages": ["a=1"]}, "held_packages: 'a=1' is no name of a package"),
         ({"firewall": {"sources": ["x"]}}, "firewall: source 'x' is no address or network"),
         ({"firewall": {"sources": ["10.0.0.1/8"]}}, "has host bits set"),
@@ -111,6 +112,9 @@ def test_good_arguments() -> None:
         ({"units": [{"name": "-x.service"}]}, "needs its full name"),
         ({"units": [{"name": "a.service", "restart_on": ["x"]}]}, "a.service: restart_on 'x' has to be an absolute"),
         ({"units": [{"name": "a.service", "restart_on": ["/x"], "state": "stopped"}]}, "restart_on does not go with"),
+        ({"units": [{"name": "a.service", "only_with": "/x"}]}, "only_with goes with state stopped only"),
+        ({"units": [{"name": "a.service", "only_with": "x", "state": "stopped"}]}, "only_with 'x' has to be"),
+        ({"units": [{"name": "a.service", "unless": ["x"], "state": "stopped"}]}, "unless 'x' has to be an absolute"),
         ({"units": [{"name": "a.service"}, {"name": "a.service"}]}, "units: a.service is given twice"),
     ],
 )  # fmt: skip
@@ -151,3 +155,8 @@ def test_file_wish() -> None:
 def test_unit_wish() -> None:
     item = params(units=[{"name": "a.service", "enabled": True, "restart_on": ["/x"], "reload_on": ["/y"]}])["units"][0]
     assert spec.unit_wish(item) == UnitWish("a.service", True, None, ("/x",), ("/y",))
+    leaving = {"name": "a.service", "state": "stopped", "reload_on": ["/y"], "only_with": "/y", "unless": ["/z*"]}
+    assert not spec.problems(params(units=[leaving]))
+    assert spec.unit_wish(params(units=[leaving])["units"][0]) == UnitWish(
+        "a.service", None, "stopped", (), ("/y",), "/y", ("/z*",)
+    )

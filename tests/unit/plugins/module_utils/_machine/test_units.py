@@ -251,3 +251,19 @@ def test_a_service_that_ends_at_once_is_seen() -> None:
         units.check_started(steps, lambda name: name, run)
     units.check_started(steps, lambda name: name, lambda argv: (0, failed.replace("failed", "active"), ""))
     units.check_started(steps[:1], lambda name: name, failing)
+
+
+def test_a_unit_that_is_none_of_ours_is_left_alone(tmp_path: Path) -> None:
+    ours, others = tmp_path / "ours.exports", tmp_path / "exports"
+    wish = unit(state="stopped", enabled=False, only_with=str(ours), unless=(str(others), str(tmp_path / "*.exports")))
+    assert units.on_this_machine([wish, unit(state="stopped")]) == [unit(state="stopped")]
+    ours.write_text("/data *(rw)\n")
+    others.write_text("# none\n\n")
+    assert units.on_this_machine([wish]) == [wish]
+    assert wish.leaves
+    others.write_text("# mine:\n/srv *(ro)\n")
+    (kept,) = units.on_this_machine([wish])
+    assert (kept.state, kept.enabled, kept.leaves) == (None, None, False)
+    others.unlink()
+    (tmp_path / "other.exports").write_text("/srv *(ro)\n")
+    assert units.on_this_machine([wish]) == [kept]

@@ -27,7 +27,10 @@ def test_it_is_gone_afterwards_whatever_happens(api: Any) -> None:
 
     def use() -> None:
         with Namespace(api, "ours", 10).lent(left.append):
-            assert api.objects[PATH]["metadata"]["labels"] == MANAGED_BY
+            assert api.objects[PATH]["metadata"]["labels"] == {
+                **MANAGED_BY,
+                "pod-security.kubernetes.io/enforce": "baseline",
+            }
             raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
