@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import runpy
 import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -454,6 +455,81 @@ class TestPromtool:
     def test_alerts(self, path: Path) -> None:
         """They fire when they must and not when they must not."""
         self.run("test", "rules", path)
+
+
+class Answers:
+    """A Prometheus whose answers are given."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+
+    def text(self, path: str) -> str:
+        name = path.partition("/proxy/api/v1/")[2].partition("?")[0]
+        return json.dumps({"status": "success", "data": self.answers[name]})
+
+
+class TestLiveCheck:
+    """The check of the molecule scenario finds what is wrong."""
+
+    check = runpy.run_path(str(ROOT / "molecule/platform/verify/monitoring.py"))
+
+    @pytest.mark.parametrize(
+        ("result", "expected"),
+        [
+            ({"resultType": "vector", "result": []}, []),
+            ({"resultType": "vector", "result": [{"value": [1, "NaN"]}]}, []),
+            ({"resultType": "vector", "result": [{"value": [1, "NaN"]}, {"value": [1, "0"]}]}, [0.0]),
+            ({"resultType": "matrix", "result": [{"values": [[1, "NaN"], [2, "3"]]}]}, [3.0]),
+            ({"resultType": "vector", "result": [{"value": [1, "+Inf"]}]}, []),
+            ({"resultType": "scalar", "result": [1, "5"]}, [5.0]),
+        ],
+    )
+    def test_numbers(self, result: dict[str, Any], expected: list[float]) -> None:
+        assert self.check["Prometheus"](Answers(query=result)).numbers("x") == expected
+
+    @pytest.mark.parametrize(
+        ("expression", "expected"),
+        [
+            ("a / b < 7", "a / b "),
+            ("a < 7 unless on () (b < 7)", "a "),
+            ('a{b="<"} * (c > 1)', 'a{b="<"} * (c > 1)'),
+        ],
+    )
+    def test_left_side(self, expression: str, expected: str) -> None:
+        assert self.check["left_side"](expression) == expected
+
+    @pytest.mark.parametrize(
+        ("jobs", "files"),
+        [
+            (["etcd"], {"cluster", "nodes", "certificates", "backup", "monitoring", "etcd"}),
+            (
+                ["etcd", "etcd", "haproxy", "alertmanager"],
+                {path.stem for path in (ROLES / "monitoring/files/rules").glob("*.yml")},
+            ),
+        ],
+    )
+    def test_rules_that_are_not_loaded(self, jobs: list[str], files: set[str]) -> None:
+        texts = [(ROLES / "monitoring/files/rules" / f"{name}.yml").read_text() for name in sorted(files)]
+        groups = [group for text in texts for group in yaml.safe_load(text)["groups"]]
+        loaded = [
+            {
+                "name": rule.get("alert") or rule["record"],
+                "duration": self.check["essence"](rule)[1],
+                "labels": rule.get("labels", {}),
+            }
+            for group in groups
+            for rule in group["rules"]
+        ]
+        targets = {"activeTargets": [{"labels": {"job": job}} for job in jobs]}
+
+        def lacks(rules: list[dict[str, Any]]) -> list[str]:
+            prometheus = self.check["Prometheus"](Answers(targets=targets, rules={"groups": [{"rules": rules}]}))
+            found: list[str] = self.check["not_loaded"](prometheus)
+            return found
+
+        assert not lacks(loaded)
+        assert len(lacks(loaded[1:])) == 1
+        assert len(lacks([{**loaded[0], "duration": 1}, *loaded[1:]])) == 1
 
 
 class TestMetricsServer:
