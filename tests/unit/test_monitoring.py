@@ -77,10 +77,8 @@ def variables(role: str, given: Mapping[str, Any]) -> dict[str, Any]:
     names = [f"cp{number + 1}" for number in range(count)] + [
         f"w{number + 1}" for number in range(given.get("workers", 1))
     ]
-    hosts = {
-        name: {"ip": f"10.90.0.1{number}", "node_name": name, "control_plane": name.startswith("cp")}
-        for number, name in enumerate(names, start=1)
-    }
+    hosts = {name: {"ip": f"10.90.0.1{number}", "node_name": name} for number, name in enumerate(names, start=1)}
+    groups = {"kube_control_plane": names[:count], "kube_node": names[count:]}
     found: dict[str, Any] = {}
     for path in (
         ROLES / "cluster/defaults/main.yml",
@@ -94,7 +92,14 @@ def variables(role: str, given: Mapping[str, Any]) -> dict[str, Any]:
         "hosts": hosts,
         "endpoint": f"{given.get('cluster_vip', '10.90.0.11')}:8443",
     }
-    return {**found, "monitoring_enabled": True, "__cluster_view": view, "role_path": str(ROLES / role), **given}
+    return {
+        **found,
+        "groups": groups,
+        "monitoring_enabled": True,
+        "__cluster_view": view,
+        "role_path": str(ROLES / role),
+        **given,
+    }
 
 
 def render(role: str, given: Mapping[str, Any], names: list[str] | None = None) -> list[dict[str, Any]]:
