@@ -292,6 +292,14 @@ class TestConfiguration:
         (address,) = [item["value"] for item in container["env"] if item["name"] == "DBUS_SYSTEM_BUS_ADDRESS"]
         root = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"] if mount["readOnly"]}["root"]
         assert address == f"unix:path={root}/run/dbus/system_bus_socket"
+        # Docker's and containerd's profiles keep D-Bus from answering.
+        assert container["securityContext"]["appArmorProfile"] == {"type": "Unconfined"}
+
+    def test_removal_has_time_enough(self) -> None:
+        (task,) = yaml.safe_load((ROLES / "monitoring/tasks/apply.yml").read_text())
+        graces = [pod.get("terminationGracePeriodSeconds", 30) for _item, pod in pods(monitoring("everything"))]
+        # Until the last pod has ended, and for its volume and the namespace.
+        assert task["kubestead.cluster.manifests"]["timeout"] >= max(graces) + 120
 
     def test_where_nothing_but_control_planes_is(self) -> None:
         taint = {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}
