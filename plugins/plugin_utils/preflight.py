@@ -69,16 +69,22 @@ RUNTIME_SOCKETS: Mapping[str, str] = {"containerd.sock": "containerd", "cri-dock
 
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
-#: https://kubernetes.io/docs/reference/networking/ports-and-protocols/ (10256: kube-proxy's health)
+#: https://kubernetes.io/docs/reference/networking/ports-and-protocols/ (10256: kube-proxy's health, 2381 and 10249:
+#: figures of etcd and kube-proxy, by default at 127.0.0.1)
 CONTROL_PLANE_PORTS: Mapping[int, str] = {
     2379: "etcd clients",
     2380: "etcd peers",
+    2381: "etcd",
+    10249: "kube-proxy",
     10250: "kubelet",
     10256: "kube-proxy",
     10257: "kube-controller-manager",
     10259: "kube-scheduler",
 }
-WORKER_PORTS: Mapping[int, str] = {10250: "kubelet", 10256: "kube-proxy"}
+WORKER_PORTS: Mapping[int, str] = {10249: "kube-proxy", 10250: "kubelet", 10256: "kube-proxy"}
+#: Where there is monitoring: of every node, and of haproxy.
+NODE_EXPORTER_PORT = 9100
+HAPROXY_METRICS_PORT = 8404
 
 #: kubeadm's constants ControlPlaneNumCPU and ControlPlaneMem; a worker carries kubelet, runtime and kube-proxy.
 DEFAULT_MINIMUM: Mapping[str, Any] = {
@@ -1270,19 +1276,23 @@ def check_disk(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[
 
 
 def check_ports(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    monitored = shared(cluster, hosts, "monitoring_enabled", False)
+    measured = shared(cluster, hosts, "load_balancer_metrics", monitored)
     for host in hosts:
         if host.membership != "bare" or host.state is None:
             continue
         wanted = own_ports(cluster, control_plane=host.control_plane)
         balanced = host.control_plane and bool(cluster.vip) and not cluster.endpoint
-        if balanced:
-            wanted[cluster.endpoint_port] = "haproxy"
+        haproxy = {cluster.endpoint_port, *((HAPROXY_METRICS_PORT,) if measured else ())} if balanced else set()
+        wanted |= dict.fromkeys(haproxy, "haproxy")
+        if monitored:
+            wanted[NODE_EXPORTER_PORT] = "node-exporter"
         seen: set[tuple[int, str]] = set()
         for item in host.state.get("listening") or ():
             port, process = int(item["port"]), str(item.get("process") or "")
             if item.get("protocol") != "tcp" or port not in wanted or (port, process) in seen:
                 continue
-            if balanced and port == cluster.endpoint_port and process in ("haproxy", "keepalived"):
+            if port in haproxy and process in ("haproxy", "keepalived"):
                 continue
             seen.add((port, process))
             by = f"{process} (pid {item['pid']})" if process and item.get("pid") else process or "an unknown process"

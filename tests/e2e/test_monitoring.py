@@ -53,9 +53,9 @@ def watched(machines: Cluster) -> Cluster:
     return machines
 
 
-def ask(cluster: Cluster, *alert: str) -> None:
+def ask(cluster: Cluster, *question: str) -> None:
     done = subprocess.run(
-        [sys.executable, str(ASK), str(cluster.kubeconfig), *alert],
+        [sys.executable, str(ASK), str(cluster.kubeconfig), *question],
         env={**os.environ, "PYTHONPATH": str(BUILD / "collections")},
         capture_output=True,
         text=True,
@@ -68,7 +68,7 @@ def ask(cluster: Cluster, *alert: str) -> None:
 
 def test_all_is_seen(cluster: Cluster) -> None:
     """Every target is up, on every machine; every query of every rule and dashboard finds data."""
-    ask(cluster)
+    ask(cluster, "all")
 
 
 def test_the_virtual_ip_held_by_two(cluster: Cluster) -> None:
@@ -76,10 +76,10 @@ def test_the_virtual_ip_held_by_two(cluster: Cluster) -> None:
     other = next(name for name in cluster.control_planes if name != holder)
     cluster.on(other, "ip", "address", "add", f"{cluster.lab.vip}/32", "dev", "lo")
     try:
-        ask(cluster, "VirtualIPHeldByTwo", "firing")
+        ask(cluster, "alert", "VirtualIPHeldByTwo", "firing")
     finally:
         cluster.on(other, "ip", "address", "delete", f"{cluster.lab.vip}/32", "dev", "lo")
-    ask(cluster, "VirtualIPHeldByTwo", "inactive")
+    ask(cluster, "alert", "VirtualIPHeldByTwo", "inactive")
 
 
 def test_a_load_balancer_that_is_down(cluster: Cluster) -> None:
@@ -87,10 +87,21 @@ def test_a_load_balancer_that_is_down(cluster: Cluster) -> None:
     other = next(name for name in cluster.control_planes if name != holder)
     cluster.on(other, "systemctl", "stop", "haproxy")
     try:
-        ask(cluster, "LoadBalancerDown", "firing")
+        ask(cluster, "alert", "LoadBalancerDown", "firing")
     finally:
         cluster.on(other, "systemctl", "start", "haproxy")
-    ask(cluster, "LoadBalancerDown", "inactive")
+    ask(cluster, "alert", "LoadBalancerDown", "inactive")
+
+
+def test_a_keepalived_that_is_down(cluster: Cluster) -> None:
+    (holder,) = cluster.holders()
+    other = next(name for name in cluster.control_planes if name != holder)
+    cluster.on(other, "systemctl", "stop", "keepalived")
+    try:
+        ask(cluster, "alert", "KeepalivedDown", "firing")
+    finally:
+        cluster.on(other, "systemctl", "start", "keepalived")
+    ask(cluster, "alert", "KeepalivedDown", "inactive")
 
 
 def test_off_again(cluster: Cluster) -> None:

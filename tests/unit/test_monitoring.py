@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import runpy
 import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -21,12 +22,13 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import templates
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import manifests, templates
 from tests.lab import artifacts
 from tests.lab.addons import monitoring as lab
 
 ROOT = Path(__file__).parents[2]
 ROLES = ROOT / "roles"
+ALERTS = sorted((Path(__file__).parent / "alerts").glob("*.yml"))
 DASHBOARDS = sorted((ROLES / "monitoring/files/dashboards").glob("*.json"))
 SCHEMA = json.loads((ROOT / "tests/unit/fixtures/grafana/dashboard.schema.json").read_text())
 DATASOURCES_SCHEMA = json.loads((ROOT / "tests/unit/fixtures/grafana/datasources.schema.json").read_text())
@@ -34,6 +36,7 @@ PROVIDERS_SCHEMA = json.loads((ROOT / "tests/unit/fixtures/grafana/providers.sch
 
 IMAGES = ("prometheus", "node_exporter", "blackbox_exporter", "alertmanager", "kube_state_metrics", "grafana")
 VIP = "10.90.0.100"
+PASSWORD = "correct horse"
 RECEIVER = {"route": {"receiver": "mail"}, "receivers": [{"name": "mail"}]}
 HIGHLY_AVAILABLE = {"cluster_vip": VIP, "control_planes": 3, "monitoring_alertmanager_configuration": RECEIVER}
 CASES: dict[str, dict[str, Any]] = {
@@ -47,9 +50,16 @@ CASES: dict[str, dict[str, Any]] = {
         "monitoring_ingress_class": "traefik",
         "monitoring_ingress_tls_secret": "grafana-tls",
         "monitoring_grafana_node_port": 30300,
-        "monitoring_extra_scrape_configs": [{"job_name": "own", "static_configs": [{"targets": ["10.0.0.1:80"]}]}],
+        "monitoring_extra_scrape_configs": [
+            {
+                "job_name": "own",
+                "basic_auth": {"username": "own", "password": PASSWORD},
+                "static_configs": [{"targets": ["10.0.0.1:80"]}],
+            }
+        ],
         "monitoring_extra_rules": [{"name": "own", "rules": [{"alert": "Own", "expr": "up{job='own'} == 0"}]}],
     },
+    "control planes only": {"cluster_vip": VIP, "control_planes": 3, "workers": 0, "load_balancer_metrics": False},
     "an etcd outside": {"cluster_configuration": {"etcd": {"external": {"endpoints": ["https://10.0.0.5:2379"]}}}},
 }
 
@@ -64,7 +74,11 @@ def trusted(value: Any) -> Any:
 
 def variables(role: str, given: Mapping[str, Any]) -> dict[str, Any]:
     count = given.get("control_planes", 1)
-    hosts = {f"cp{number}": {"ip": f"10.90.0.1{number}", "node_name": f"cp{number}"} for number in range(1, count + 1)}
+    names = [f"cp{number + 1}" for number in range(count)] + [
+        f"w{number + 1}" for number in range(given.get("workers", 1))
+    ]
+    hosts = {name: {"ip": f"10.90.0.1{number}", "node_name": name} for number, name in enumerate(names, start=1)}
+    groups = {"kube_control_plane": names[:count], "kube_node": names[count:]}
     found: dict[str, Any] = {}
     for path in (
         ROLES / "cluster/defaults/main.yml",
@@ -73,8 +87,19 @@ def variables(role: str, given: Mapping[str, Any]) -> dict[str, Any]:
         ROLES / role / "vars/main.yml",
     ):
         found |= trusted(yaml.safe_load(path.read_text())) if path.exists() else {}
-    view = {"control_planes": list(hosts), "hosts": hosts, "endpoint": f"{given.get('cluster_vip', '10.90.0.11')}:8443"}
-    return {**found, "__cluster_view": view, "role_path": str(ROLES / role), **given}
+    view = {
+        "control_planes": names[:count],
+        "hosts": hosts,
+        "endpoint": f"{given.get('cluster_vip', '10.90.0.11')}:8443",
+    }
+    return {
+        **found,
+        "groups": groups,
+        "monitoring_enabled": True,
+        "__cluster_view": view,
+        "role_path": str(ROLES / role),
+        **given,
+    }
 
 
 def render(role: str, given: Mapping[str, Any], names: list[str] | None = None) -> list[dict[str, Any]]:
@@ -107,8 +132,15 @@ def configuration(case: str) -> dict[str, Any]:
     return parsed
 
 
+def further_jobs(case: str) -> str:
+    """The file with the inventory's own."""
+    (text,) = find(monitoring(case), "Secret", "prometheus-scrape-configs")["data"].values()
+    return base64.b64decode(text).decode()
+
+
 def jobs(case: str) -> dict[str, dict[str, Any]]:
-    return {job["job_name"]: job for job in configuration(case)["scrape_configs"]}
+    own = yaml.safe_load(further_jobs(case))["scrape_configs"]
+    return {job["job_name"]: job for job in configuration(case)["scrape_configs"] + own}
 
 
 def rules(case: str) -> dict[str, dict[str, Any]]:
@@ -226,21 +258,83 @@ class TestConfiguration:
     def test_the_inventorys_own(self) -> None:
         assert "own" in jobs("everything")
         assert "Own" in rules("everything")
+        mounts = find(monitoring("everything"), "Deployment", "prometheus")["spec"]["template"]["spec"]["containers"][0]
+        folder = {mount["name"]: mount["mountPath"] for mount in mounts["volumeMounts"]}["scrape-configs"]
+        assert configuration("everything")["scrape_config_files"] == [f"{folder}/*.yml"]
+
+    def test_passwords_of_the_inventorys_own_are_in_secrets_only(self) -> None:
+        texts = {manifests.text_of(item) for item in monitoring("everything")}
+        assert not [text for text in texts if PASSWORD in text]
+        assert PASSWORD in further_jobs("everything")
+        options = yaml.safe_load((ROLES / "monitoring/meta/argument_specs.yml").read_text())["argument_specs"]["main"]
+        for name in ("extra_scrape_configs", "alertmanager_configuration"):
+            assert options["options"][f"monitoring_{name}"]["no_log"] is True
+
+    def test_an_haproxy_without_figures(self) -> None:
+        case = "control planes only"
+        assert "haproxy" not in jobs(case)
+        assert not {"LoadBalancerDown", "APIServerOutOfBalance"} & rules(case).keys()
+        assert {"VirtualIPHeldByNone", "VirtualIPHeldByTwo", "KeepalivedDown"} <= rules(case).keys()
+        assert {"LoadBalancerDown", "APIServerOutOfBalance", "KeepalivedDown"} <= rules("highly available").keys()
+
+    def test_alertmanagers_rules(self) -> None:
+        assert "NotificationsFail" in rules("highly available")
+        assert "NotificationsFail" not in rules("one control plane")
+        assert "PrometheusConfigurationRefused" in rules("one control plane")
+
+    def test_services_of_the_nodes(self) -> None:
+        pod = find(monitoring("one control plane"), "DaemonSet", "node-exporter")["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        (units,) = [arg.partition("=")[2] for arg in container["args"] if "systemd.unit-include" in arg]
+        for name in ("keepalived", "haproxy", "kubelet", "containerd", "docker", "cri-docker"):
+            assert re.fullmatch(units, f"{name}.service")
+        assert not re.fullmatch(units, "ssh.service")
+        (address,) = [item["value"] for item in container["env"] if item["name"] == "DBUS_SYSTEM_BUS_ADDRESS"]
+        root = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"] if mount["readOnly"]}["root"]
+        assert address == f"unix:path={root}/run/dbus/system_bus_socket"
+        # Docker's and containerd's profiles keep D-Bus from answering.
+        assert container["securityContext"]["appArmorProfile"] == {"type": "Unconfined"}
+
+    def test_removal_has_time_enough(self) -> None:
+        (task,) = yaml.safe_load((ROLES / "monitoring/tasks/apply.yml").read_text())
+        graces = [pod.get("terminationGracePeriodSeconds", 30) for _item, pod in pods(monitoring("everything"))]
+        # Until the last pod has ended, and for its volume and the namespace.
+        assert task["kubestead.cluster.manifests"]["timeout"] >= max(graces) + 120
+
+    def test_where_nothing_but_control_planes_is(self) -> None:
+        taint = {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}
+        given: dict[str, Any] = {**CASES["control planes only"], "monitoring_alertmanager_configuration": RECEIVER}
+        for objects, expected in (
+            (render("monitoring", given), [taint]),
+            (monitoring("highly available"), None),
+            (render("monitoring", {"monitoring_tolerations": [{"operator": "Exists"}]}), [{"operator": "Exists"}]),
+        ):
+            for item, pod in pods(objects):
+                if item["kind"] == "Deployment":
+                    assert pod.get("tolerations") == expected, item["metadata"]["name"]
 
     @pytest.mark.parametrize(
-        ("case", "expected"),
+        ("given", "expected"),
         [
-            ("one control plane", {"emptyDir": {"sizeLimit": "10Gi"}}),
-            ("everything", {"persistentVolumeClaim": {"claimName": "prometheus"}}),
+            ({}, None),
+            ({"monitoring_storage_class": "fast"}, "fast"),
+            ({"nfs_storage_enabled": True}, "nfs"),
+            ({"nfs_storage_enabled": True, "nfs_storage_class": "shared"}, "shared"),
+            ({"nfs_storage_enabled": True, "nfs_storage_provisioner": "none"}, None),
+            ({"nfs_storage_enabled": True, "monitoring_storage_class": ""}, None),
         ],
     )
-    def test_storage(self, case: str, expected: dict[str, Any]) -> None:
-        pod = find(monitoring(case), "Deployment", "prometheus")["spec"]["template"]["spec"]
-        assert [volume for volume in pod["volumes"] if volume["name"] == "data"] == [{"name": "data", **expected}]
-        claims = [
-            item["spec"]["storageClassName"] for item in monitoring(case) if item["kind"] == "PersistentVolumeClaim"
-        ]
-        assert claims == (["fast"] if case == "everything" else [])
+    def test_storage(self, given: dict[str, Any], expected: str | None) -> None:
+        objects = render("monitoring", given, ["prometheus.yml.j2"])
+        pod = find(objects, "Deployment", "prometheus")["spec"]["template"]["spec"]
+        (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "data"]
+        claims = [item["spec"]["storageClassName"] for item in objects if item["kind"] == "PersistentVolumeClaim"]
+        if expected:
+            assert volume["persistentVolumeClaim"] == {"claimName": "prometheus"}
+            assert claims == [expected]
+        else:
+            assert volume["emptyDir"] == {"sizeLimit": "10Gi"}
+            assert not claims
 
 
 class TestGrafana:
@@ -322,31 +416,133 @@ class TestDashboards:
         assert used == declared
 
 
-def promtool() -> Path | None:
-    program = artifacts.path("prometheus") / "promtool"
-    return program if program.exists() else None
+# What promtool test rules proves, by the alerts that the requirement names.
+PROVED = {
+    "NodeNotReady", "EtcdNoLeader", "EtcdQuorumLost", "EtcdSlowSync", "EtcdSlowCommit", "EtcdSlowPeer",
+    "CertificateExpiresSoon", "CertificateExpiresNow", "VirtualIPHeldByNone", "VirtualIPHeldByTwo", "KeepalivedDown",
+    "APISlow", "DiskAlmostFull", "DiskFull", "DiskFullSoon", "EtcdBackupTooOld",
+}  # fmt: skip
 
 
-@pytest.mark.skipif(promtool() is None, reason="no promtool: build the lab's (python3 -m tests.lab build prometheus)")
-@pytest.mark.parametrize("case", CASES)
+def test_alerts_are_proved_to_fire_and_not_to() -> None:
+    asked = [
+        (set(re.findall(r'alertname="(\w+)"', one["expr"])), bool(one["exp_samples"]))
+        for path in ALERTS
+        for test in yaml.safe_load(path.read_text())["tests"]
+        for one in test["promql_expr_test"]
+    ]
+    for alert in PROVED:
+        assert {fires for names, fires in asked if alert in names} == {True, False}, alert
+
+
+def promtool() -> Path:
+    program: Path = artifacts.path("prometheus") / "promtool"
+    return program
+
+
+@pytest.mark.skipif(
+    not promtool().exists(),
+    reason="no promtool (python3 -m tests.lab build prometheus); scenario platform runs these at any rate",
+)
 class TestPromtool:
-    def check(self, *arguments: object) -> None:
-        done = subprocess.run(
-            [str(promtool()), "check", *map(str, arguments)], capture_output=True, text=True, check=False
-        )
+    def run(self, *arguments: object) -> None:
+        done = subprocess.run([str(promtool()), *map(str, arguments)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
+    @pytest.mark.parametrize("case", CASES)
     def test_takes_the_configuration(self, case: str, tmp_path: Path) -> None:
         text = find(monitoring(case), "ConfigMap", "prometheus")["data"]["prometheus.yml"]
-        (tmp_path / "prometheus.yml").write_text(text)
-        # The files that it names are a pod's.
-        self.check("config", "--syntax-only", tmp_path / "prometheus.yml")
+        for name, content in (("prometheus.yml", text), ("further.yml", further_jobs(case))):
+            (tmp_path / name).write_text(content)
+            # The files that it names are a pod's.
+            self.run("check", "config", "--syntax-only", tmp_path / name)
 
+    @pytest.mark.parametrize("case", CASES)
     def test_takes_the_rules(self, case: str, tmp_path: Path) -> None:
         data = find(monitoring(case), "ConfigMap", "prometheus-rules")["data"]
         for name, text in data.items():
             (tmp_path / name).write_text(text)
-        self.check("rules", *[tmp_path / name for name in data])
+        self.run("check", "rules", *[tmp_path / name for name in data])
+
+    @pytest.mark.parametrize("path", ALERTS, ids=lambda path: path.stem)
+    def test_alerts(self, path: Path) -> None:
+        """They fire when they must and not when they must not."""
+        self.run("test", "rules", path)
+
+
+class Answers:
+    """A Prometheus whose answers are given."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+
+    def text(self, path: str) -> str:
+        name = path.partition("/proxy/api/v1/")[2].partition("?")[0]
+        return json.dumps({"status": "success", "data": self.answers[name]})
+
+
+class TestLiveCheck:
+    """The check of the molecule scenario finds what is wrong."""
+
+    check = runpy.run_path(str(ROOT / "molecule/platform/verify/monitoring.py"))
+
+    @pytest.mark.parametrize(
+        ("result", "expected"),
+        [
+            ({"resultType": "vector", "result": []}, []),
+            ({"resultType": "vector", "result": [{"value": [1, "NaN"]}]}, []),
+            ({"resultType": "vector", "result": [{"value": [1, "NaN"]}, {"value": [1, "0"]}]}, [0.0]),
+            ({"resultType": "matrix", "result": [{"values": [[1, "NaN"], [2, "3"]]}]}, [3.0]),
+            ({"resultType": "vector", "result": [{"value": [1, "+Inf"]}]}, []),
+            ({"resultType": "scalar", "result": [1, "5"]}, [5.0]),
+        ],
+    )
+    def test_numbers(self, result: dict[str, Any], expected: list[float]) -> None:
+        assert self.check["Prometheus"](Answers(query=result)).numbers("x") == expected
+
+    @pytest.mark.parametrize(
+        ("expression", "expected"),
+        [
+            ("a / b < 7", "a / b "),
+            ("a < 7 unless on () (b < 7)", "a "),
+            ('a{b="<"} * (c > 1)', 'a{b="<"} * (c > 1)'),
+        ],
+    )
+    def test_left_side(self, expression: str, expected: str) -> None:
+        assert self.check["left_side"](expression) == expected
+
+    @pytest.mark.parametrize(
+        ("jobs", "files"),
+        [
+            (["etcd"], {"cluster", "nodes", "certificates", "backup", "monitoring", "etcd"}),
+            (
+                ["etcd", "etcd", "haproxy", "alertmanager"],
+                {path.stem for path in (ROLES / "monitoring/files/rules").glob("*.yml")},
+            ),
+        ],
+    )
+    def test_rules_that_are_not_loaded(self, jobs: list[str], files: set[str]) -> None:
+        texts = [(ROLES / "monitoring/files/rules" / f"{name}.yml").read_text() for name in sorted(files)]
+        groups = [group for text in texts for group in yaml.safe_load(text)["groups"]]
+        loaded = [
+            {
+                "name": rule.get("alert") or rule["record"],
+                "duration": self.check["essence"](rule)[1],
+                "labels": rule.get("labels", {}),
+            }
+            for group in groups
+            for rule in group["rules"]
+        ]
+        targets = {"activeTargets": [{"labels": {"job": job}} for job in jobs]}
+
+        def lacks(rules: list[dict[str, Any]]) -> list[str]:
+            prometheus = self.check["Prometheus"](Answers(targets=targets, rules={"groups": [{"rules": rules}]}))
+            found: list[str] = self.check["not_loaded"](prometheus)
+            return found
+
+        assert not lacks(loaded)
+        assert len(lacks(loaded[1:])) == 1
+        assert len(lacks([{**loaded[0], "duration": 1}, *loaded[1:]])) == 1
 
 
 class TestMetricsServer:

@@ -1,16 +1,18 @@
 # Copyright: (c) 2026, kubestead contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks the Prometheus of a cluster, through the API: monitoring.py KUBECONFIG [ALERT [STATE]].
+"""Asks the Prometheus of a cluster, through the API: monitoring.py KUBECONFIG all|kept|alert NAME [STATE].
 
-Alone: every target is up, and every selector and every whole expression of all rules and dashboards finds data; of a
-comparison its left side, as an alert that does not fire finds nothing. With an alert: waits until it is in this state
-(firing, then also known to Alertmanager, or inactive).
+all: every target is up, every rule of the role's files is loaded, and every selector and every whole expression of all
+rules and dashboards finds a number; of a comparison its left side, as an alert that does not fire finds nothing.
+kept: what it was told is still there after its pod was deleted. alert: waits until this one is in this state (firing,
+then also known to Alertmanager, or inactive).
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 import time
@@ -19,16 +21,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import yaml
+
 from ansible_collections.kubestead.cluster.plugins.module_utils._kube import Api, connect
 
 SECONDS = 420.0
 PAUSE = 5.0
-DASHBOARDS = Path(__file__).parents[3] / "roles/monitoring/files/dashboards"
+FILES = Path(__file__).parents[3] / "roles/monitoring/files"
+PODS = "/api/v1/namespaces/monitoring/pods"
 PROMETHEUS = "/api/v1/namespaces/monitoring/services/prometheus:http/proxy"
 ALERTMANAGER = "/api/v1/namespaces/monitoring/services/alertmanager:http/proxy"
-COMPARISONS = {"==", "!=", "<", ">", "<=", ">="}
+# Of what is left out by "unless", too, the left side counts.
+COMPARISONS = {"==", "!=", "<", ">", "<=", ">=", "unless"}
+SECONDS_OF = {"s": 1, "m": 60, "h": 3600}
 # Of a dashboard's variables, all values; Grafana's own interval.
-VARIABLES = {"__rate_interval": "2m", "__interval": "1m", "__range": "1h"}
+# An interval of these in which something was observed: without, a quantile is no number.
+VARIABLES = {"__rate_interval": "10m", "__interval": "1m", "__range": "1h"}
 ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 Query = tuple[str, str]
 
@@ -47,9 +55,15 @@ class Prometheus:
             raise ValueError(answer)
         return answer["data"]
 
-    def finds(self, expression: str) -> bool:
-        """Whether a query has a result."""
-        return bool(self.get("query", query=expression)["result"])
+    def numbers(self, expression: str, **parameters: str) -> list[float]:
+        """The numbers among the values that a query finds."""
+        data = self.get("query", query=expression, **parameters)
+        pairs = (
+            [data["result"]]
+            if data["resultType"] == "scalar"
+            else [pair for item in data["result"] for pair in item.get("values") or [item["value"]]]
+        )
+        return [number for _time, value in pairs if math.isfinite(number := float(value))]
 
     def targets(self) -> list[dict[str, Any]]:
         """All targets that are scraped."""
@@ -60,12 +74,31 @@ class Prometheus:
         """All rules, as they are loaded."""
         return [rule for group in self.get("rules")["groups"] for rule in group["rules"]]
 
+    def files(self, pattern: str) -> Iterator[Path]:
+        """The role's files that fit the cluster."""
+        jobs = [item["labels"]["job"] for item in self.targets()]
+        fits = {
+            "alertmanager": "alertmanager" in jobs,
+            "etcd-peers": jobs.count("etcd") > 1,
+            "haproxy": "haproxy" in jobs,
+            "load-balancer": "haproxy" in jobs,
+        }
+        return (path for path in sorted(FILES.glob(pattern)) if fits.get(path.stem, True))
+
     def dashboards(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """The dashboards that fit the cluster, as Grafana would get them."""
-        balanced = any(item["labels"]["job"] == "haproxy" for item in self.targets())
-        for path in sorted(DASHBOARDS.glob("*.json")):
-            if balanced or path.stem != "load-balancer":
-                yield path.name, json.loads(path.read_text())
+        for path in self.files("dashboards/*.json"):
+            yield path.name, json.loads(path.read_text())
+
+    def pods(self) -> set[str]:
+        """Its pods that are ready and stay."""
+        query = {"labelSelector": "app.kubernetes.io/name=prometheus"}
+        return {
+            pod["metadata"]["name"]
+            for pod in self.api.request("GET", PODS, query=query)["items"]
+            if "deletionTimestamp" not in pod["metadata"]
+            and ("Ready", "True") in {(one["type"], one["status"]) for one in pod["status"].get("conditions", [])}
+        }
 
 
 def variables_replaced(expression: str, declared: Mapping[str, str]) -> str:
@@ -129,8 +162,29 @@ def asked(prometheus: Prometheus) -> list[Query]:
     return list(dict.fromkeys(wanted))
 
 
-def problems(prometheus: Prometheus) -> list[str]:
-    """What does not answer as it should."""
+def essence(rule: Mapping[str, Any]) -> tuple[str, int, tuple[tuple[str, str], ...]]:
+    """Of a rule, as it is in a file or loaded: name, seconds until it fires, labels."""
+    patience = rule.get("duration", rule.get("for", 0))
+    if isinstance(patience, str):
+        patience = int(patience[:-1]) * SECONDS_OF[patience[-1]]
+    name = rule.get("alert") or rule.get("record") or rule["name"]
+    return name, int(patience), tuple(sorted(rule.get("labels", {}).items()))
+
+
+def not_loaded(prometheus: Prometheus) -> list[str]:
+    """Which of the files' rules Prometheus does not have."""
+    loaded = {essence(rule) for rule in prometheus.rules()}
+    return [
+        f"{path.name}: rule {rule} is not loaded"
+        for path in prometheus.files("rules/*.yml")
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in map(essence, group["rules"])
+        if rule not in loaded
+    ]
+
+
+def problems(prometheus: Prometheus, answered: set[str]) -> list[str]:
+    """What does not answer as it should. A query that has found a number, now or before, is in order."""
     targets = prometheus.targets()
     found = [] if targets else ["no targets"]
     found += [
@@ -143,9 +197,31 @@ def problems(prometheus: Prometheus) -> list[str]:
         for rule in prometheus.rules()
         if rule["health"] != "ok"
     ]
-    return found + [
-        f"{where}: nothing found by {query}" for where, query in asked(prometheus) if not prometheus.finds(query)
-    ]
+    found += not_loaded(prometheus)
+    for where, query in asked(prometheus):
+        if query in answered or prometheus.numbers(query):
+            answered.add(query)
+        else:
+            found.append(f"{where}: no number found by {query}")
+    return found
+
+
+def kept(prometheus: Prometheus) -> list[str]:
+    """Why figures of before are not there after its pod was deleted."""
+    query, moment = "count(up)", f"{time.time() - PAUSE:.3f}"
+    before, old = prometheus.numbers(query, time=moment), prometheus.pods()
+    if not before or not old:
+        return [f"found {before} by {query} and {len(old)} pods, expected figures of a Prometheus that runs"]
+    for pod in old:
+        prometheus.api.request("DELETE", f"{PODS}/{pod}")
+
+    def lost() -> list[str]:
+        if not prometheus.pods() - old:
+            return ["no other pod is ready"]
+        after = prometheus.numbers(query, time=moment)
+        return [] if after == before else [f"{query} of {moment}: found {after}, before {before}"]
+
+    return wait(lost)
 
 
 def in_state(prometheus: Prometheus, alert: str, state: str) -> list[str]:
@@ -172,15 +248,20 @@ def wait(look: Callable[[], list[str]]) -> list[str]:
         time.sleep(PAUSE)
 
 
-def main(kubeconfig: str, alert: str = "", state: str = "firing") -> int:
+def main(kubeconfig: str, step: str, alert: str = "", state: str = "firing") -> int:
     """Ask, and tell what is wrong."""
     prometheus = Prometheus(connect(kubeconfig))
-    found = wait(lambda: in_state(prometheus, alert, state) if alert else problems(prometheus))
-    if not found and not alert:
+    answered: set[str] = set()
+    steps: dict[str, Callable[[], list[str]]] = {
+        "all": lambda: wait(lambda: problems(prometheus, answered)),
+        "kept": lambda: kept(prometheus),
+        "alert": lambda: wait(lambda: in_state(prometheus, alert, state)),
+    }
+    found = steps[step]()
+    if not found and step == "all":
         jobs = sorted({item["labels"]["job"] for item in prometheus.targets()})
-        queries = asked(prometheus)
         sys.stdout.write(
-            f"{len(prometheus.targets())} targets up ({', '.join(jobs)}), {len(queries)} queries with data\n"
+            f"{len(prometheus.targets())} targets up ({', '.join(jobs)}), {len(answered)} queries with data\n"
         )
     sys.stderr.writelines(f"{problem}\n" for problem in found)
     return 1 if found else 0

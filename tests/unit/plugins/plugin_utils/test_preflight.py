@@ -247,6 +247,10 @@ def ingress(**changes: Any) -> Spoil:
     return every(variables={"ingress_enabled": True, **changes})
 
 
+def listens(name: str, port: int) -> Spoil:
+    return lambda cluster: cluster.listen(name, port, "java")
+
+
 def balanced_ingress(address: str) -> Spoil:
     given = {"ingress_enabled": True, "ingress_exposure": "load_balancer", "ingress_address": address}
     return metallb("10.90.0.200-10.90.0.209", **given)
@@ -504,6 +508,16 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "w1", "TCP port 10250 in use by an unknown process", "kubelet", "ss -ltnp"),
     ("port-in-use", "error", lambda cluster: cluster.listen("cp1", 8443, "java"),
      "cp1", "TCP port 8443 in use by java (pid 812)", "haproxy", "stop java"),
+    ("port-in-use", "error", lambda cluster: cluster.listen("cp1", 2381, "prometheus"),
+     "cp1", "TCP port 2381 in use by prometheus (pid 812)", "etcd", "stop prometheus"),
+    ("port-in-use", "error", lambda cluster: cluster.listen("w1", 10249, "java"),
+     "w1", "TCP port 10249 in use by java (pid 812)", "kube-proxy", "stop java"),
+    ("port-in-use", "error", both(network(monitoring_enabled=True), listens("w1", 9100)),
+     "w1", "TCP port 9100 in use by java (pid 812)", "node-exporter", "stop java"),
+    ("port-in-use", "error", both(network(monitoring_enabled=True), listens("cp1", 8404)),
+     "cp1", "TCP port 8404 in use by java (pid 812)", "haproxy", "stop java"),
+    ("port-in-use", "error", both(network(load_balancer_metrics=True), listens("cp1", 8404)),
+     "cp1", "TCP port 8404 in use by java (pid 812)", "haproxy", "stop java"),
     ("clock-skew", "error", clock("w1", 1012.3),
      "w1", "12.3 s ahead of the other hosts", "within 5 s", "chronyc makestep"),
     ("clock-skew", "error", clock("w1", 900.0),
@@ -801,6 +815,16 @@ PASSING: dict[str, Spoil] = {
         settings(kubelet_configuration={"failSwapOn": False}),
     ),
     "own haproxy": lambda cluster: cluster.listen("cp1", 8443, "haproxy"),
+    "own haproxy with figures": both(
+        network(monitoring_enabled=True),
+        lambda cluster: cluster.listen("cp1", 8443, "haproxy"),
+        lambda cluster: cluster.listen("cp1", 8404, "haproxy"),
+    ),
+    "monitoring's ports without it": both(listens("w1", 9100), listens("cp1", 8404)),
+    "haproxy's figures where there is none": both(network(monitoring_enabled=True), listens("w1", 8404)),
+    "haproxy without figures": both(
+        network(monitoring_enabled=True, load_balancer_metrics=False), listens("cp1", 8404)
+    ),
     "etcd's port on a worker": lambda cluster: cluster.listen("w1", 2379, "etcd"),
     "UDP on the kubelet's port": lambda cluster: cluster.listen("w1", 10250, "x", protocol="udp"),
     "ports of a member": both(Cluster.converged, lambda cluster: cluster.listen("cp1", 6443, "kube-apiserver")),
