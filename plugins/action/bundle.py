@@ -15,13 +15,20 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.urls import open_url
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle, bundle_images
+from ansible_collections.kubestead.cluster.plugins.modules.helm_releases import ARGUMENT_SPEC as HELM
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import (
+    bundle,
+    bundle_charts,
+    bundle_images,
+    bundle_nodes,
+)
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle import BundleError, Item
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle_apt import Apt
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle_dnf import Dnf
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle_packages import Packages, System, own_sources
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import HostVariables
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import (
-    containerd_from_docker,
+    file_path,
     kubeadm_images,
     minor_version,
 )
@@ -32,8 +39,6 @@ SPEC = {
     "systems": {"type": "list", "elements": "str", "required": True},
     "packages": {"type": "dict", "required": True},
     "distribution_sources": {"type": "dict", "default": {}},
-    "container_runtime": {"type": "str", "choices": ["containerd", "docker"], "default": "containerd"},
-    "containerd_source": {"type": "str", "choices": ["auto", "distribution", "docker"], "default": "auto"},
     "settings": {"type": "dict", "required": True},
     "registries": {"type": "dict", "default": {}, "no_log": True},
     "image_repository": {"type": "str", "required": True},
@@ -45,10 +50,30 @@ SPEC = {
         "elements": "dict",
         "default": [],
         "options": {
-            "path": {"type": "str", "required": True},
+            "path": {"type": "str", "default": ""},
             "url": {"type": "str", "required": True},
             "sha256": {"type": "str", "required": True},
             "version": {"type": "str", "default": ""},
+        },
+    },
+    "archives": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "url": {"type": "str", "required": True},
+            "version": {"type": "str", "required": True},
+            "sha256": {"type": "dict", "required": True},
+            "variable": {"type": "str", "required": True},
+        },
+    },
+    "charts": {
+        "type": "dict",
+        "default": {},
+        "options": {
+            "releases": {**HELM["releases"], "required": False, "default": []},
+            "repositories": HELM["repositories"],
+            "registries": HELM["registries"],
         },
     },
 }
@@ -60,6 +85,7 @@ class Plan:
 
     packages: list[tuple[Packages, list[Item]]] = field(default_factory=list)
     images: list[bundle_images.Image] = field(default_factory=list)
+    charts: list[bundle_charts.Chart] = field(default_factory=list)
     files: list[Item] = field(default_factory=list)
 
     @property
@@ -67,7 +93,8 @@ class Plan:
         """The files that come from elsewhere, by path."""
         packages = [item for _manager, items in self.packages for item in items]
         parts = [item for image in self.images for item in image.parts]
-        return {item.path: item for item in [*packages, *parts, *self.files]}
+        charts = [chart.item for chart in self.charts]
+        return {item.path: item for item in [*packages, *parts, *charts, *self.files]}
 
     def fetch(self, folder: Path, scratch: Path) -> None:
         """Fetch what is not there as it must be."""
@@ -77,6 +104,9 @@ class Plan:
                 manager.fetch(absent, folder)
         for image in self.images:
             image.fetch(folder, scratch)
+        for chart in self.charts:
+            if lacking(folder, [chart.item]):
+                chart.fetch(folder, scratch)
         for item in lacking(folder, self.files):
             download(item, folder, scratch)
 
@@ -92,6 +122,9 @@ class Plan:
             index = manager.index(packages, folder)
             files |= index
             items += [bundle.of_bytes(path, data, "", "index", "") for path, data in index.items()]
+        index = bundle_charts.indexes(self.charts)
+        files |= index
+        items += [bundle.of_bytes(path, data, "", "index", "") for path, data in index.items()]
         items += [replace(item, size=(folder / item.path).stat().st_size) for item in self.fetched.values()]
         images = [{"name": image.reference.text, "digest": image.digest} for image in self.images]
         files[bundle.LIST] = bundle.document(items, {**facts, "images": images})
@@ -116,12 +149,27 @@ def download(item: Item, folder: Path, scratch: Path) -> None:
     bundle.place(target, folder, item)
 
 
-def extra(given: dict[str, Any]) -> Item:
-    """A file that the user lists."""
-    parts = given["path"].split("/")
+def listed_file(given: dict[str, Any]) -> Item:
+    """A file that the user lists; without a path it lies as its URL says."""
+    path = given["path"] or file_path(given["url"])
+    parts = path.split("/")
     if not all(parts) or ".." in parts:
-        raise BundleError(f"bundle_files: found path {given['path']!r}, expected a name, or folders and a name")
-    return Item(f"files/{given['path']}", given["sha256"], 0, given["url"], given["path"], given["version"])
+        raise BundleError(f"bundle_files: found path {path!r}, expected a name, or folders and a name")
+    return Item(f"files/{path}", given["sha256"], 0, given["url"], path, given["version"])
+
+
+def of_archives(archives: Iterable[Mapping[str, Any]], architectures: Iterable[str]) -> list[Item]:
+    """Programs of no package, for every architecture."""
+    found = []
+    for arch in architectures:
+        for given in archives:
+            url = given["url"].replace("{version}", given["version"]).replace("{arch}", arch)
+            if not given["sha256"].get(arch):
+                raise BundleError(f"{given['variable']}: found nothing for {arch}, expected the SHA-256 of {url}")
+            found.append(
+                listed_file({"path": "", "url": url, "sha256": given["sha256"][arch], "version": given["version"]})
+            )
+    return found
 
 
 def wanted_images(arguments: dict[str, Any]) -> list[str]:
@@ -131,13 +179,6 @@ def wanted_images(arguments: dict[str, Any]) -> list[str]:
         raise BundleError(f"cluster_version: found {version!r}, expected a version of {', '.join(tags)}")
     own = kubeadm_images(version, arguments["image_repository"], arguments["cluster_configuration"], tags)
     return [*own, *arguments["images"]]
-
-
-def wanted_packages(arguments: dict[str, Any], system: System) -> tuple[list[str], bool]:
-    """The packages for a system, and whether Docker's repository is needed for them."""
-    packages = arguments["packages"][system.os["family"]]
-    docker = containerd_from_docker(system.os, arguments["containerd_source"])
-    return [*packages, "containerd.io" if docker else "containerd"], docker
 
 
 def lines(sums: Mapping[str, str]) -> str:
@@ -158,34 +199,53 @@ class ActionModule(ActionBase):
         _validated, arguments = self.validate_argument_spec(SPEC)
         try:
             with tempfile.TemporaryDirectory(prefix="kubestead-bundle-") as scratch:
-                result.update(self._collect(arguments, Path(scratch)))
+                result.update(self._collect(arguments, self._nodes(task_vars or {}), Path(scratch)))
         except (BundleError, OSError) as error:
             raise AnsibleActionFail(str(error)) from None
         return result
 
-    def _plan(self, arguments: dict[str, Any], scratch: Path) -> Plan:
-        if arguments["container_runtime"] != "containerd":
-            # Docker asks mirrors for images of docker.io only.
-            found = arguments["container_runtime"]
-            raise BundleError(f"cluster_container_runtime: found {found}, expected containerd, which a bundle is for")
-        systems = [System.of(name) for name in dict.fromkeys(arguments["systems"])]
+    def _nodes(self, variables: dict[str, Any]) -> list[bundle_nodes.Node]:
+        """The hosts of the inventory that take something from a bundle."""
+        groups = {name: variables.get("groups", {}).get(name, []) for name in bundle_nodes.NODES + bundle_nodes.OTHERS}
+        members = {host for name in bundle_nodes.NODES for host in groups[name]}
+        nodes = []
+        for host in dict.fromkeys(host for hosts in groups.values() for host in hosts):
+            raw = variables["hostvars"].raw_get(host)
+            evaluate = (
+                lambda name, host=host: variables["hostvars"][host][name],
+                # It may refer to what only this play knows, such as a role's default.
+                lambda name, raw=raw: self._templar.template(raw[name]),
+            )
+            nodes.append(bundle_nodes.Node.of(host, host in members, HostVariables(raw, evaluate)))
+        return nodes
+
+    def _plan(self, arguments: dict[str, Any], nodes: list[bundle_nodes.Node], scratch: Path) -> Plan:
+        bundle_nodes.check(nodes)
+        systems = [System.of(name) for name in bundle_nodes.systems(arguments["systems"], nodes)]
         if not systems:
             raise BundleError("bundle_systems: found none, expected those of the machines, such as debian-13-amd64")
-        plan = Plan(files=[extra(given) for given in arguments["files"]])
+        plan = Plan(files=[listed_file(given) for given in arguments["files"]])
         architectures = list(dict.fromkeys(system.arch for system in systems))
+        plan.files += of_archives(arguments["archives"], architectures)
+        charts = arguments["charts"]
+        plan.charts = bundle_charts.of_repositories(charts)
         plan.images = bundle_images.plan(wanted_images(arguments), arguments["registries"], architectures, scratch)
+        registries = bundle_charts.endpoints(charts.get("registries") or [])
+        plan.images += bundle_images.plan(bundle_charts.of_registries(charts), registries, architectures, scratch)
         for system in systems:
-            packages, docker = wanted_packages(arguments, system)
             own = own_sources(system, arguments["distribution_sources"])
             kind = Apt if system.os["family"] == "debian" else Dnf
-            manager: Packages = kind(scratch / system.name, system, arguments["settings"], docker, own)
-            plan.packages.append((manager, manager.plan(packages)))
+            packages = [*arguments["packages"][system.os["family"]], *bundle_nodes.packages(system.name, nodes)]
+            for number, (runtime, docker) in enumerate(bundle_nodes.runtimes(system.name, system.os, nodes).items()):
+                root = scratch / f"{system.name}-{number}"
+                manager: Packages = kind(root, system, arguments["settings"], docker, own)
+                plan.packages.append((manager, manager.plan([*packages, runtime])))
         return plan
 
-    def _collect(self, arguments: dict[str, Any], scratch: Path) -> dict[str, Any]:
+    def _collect(self, arguments: dict[str, Any], nodes: list[bundle_nodes.Node], scratch: Path) -> dict[str, Any]:
         folder = Path(arguments["directory"])
         before = bundle.parse_checksums((folder / bundle.SUMS).read_text()) if (folder / bundle.SUMS).exists() else {}
-        plan = self._plan(arguments, scratch)
+        plan = self._plan(arguments, nodes, scratch)
         absent = lacking(folder, plan.fetched.values())
         fetched = sorted(item.path for item in absent)
         if self._task.check_mode and absent:
@@ -195,7 +255,7 @@ class ActionModule(ActionBase):
         plan.fetch(folder, scratch)
         facts = {
             "kubernetes": arguments["version"],
-            "systems": sorted(manager.system.name for manager, _items in plan.packages),
+            "systems": sorted({manager.system.name for manager, _items in plan.packages}),
         }
         files = plan.generated(folder, facts)
         after = bundle.parse_checksums(files[bundle.SUMS].decode())

@@ -113,4 +113,7 @@ class ActionModule(ActionBase):
     def _difference(self, directory: str, looked: Mapping[str, Any]) -> dict[str, str]:
         gone = "".join(f"{path}\n" for path in looked["unlisted"])
         new = "".join(f"{path}\n" for path in looked["missing"])
-        return {"before": gone, "after": new, "before_header": directory, "after_header": directory}
+        wrong = "".join(f"{path}: another mode\n" for path in looked["modes"])
+        right = "".join(f"{path}: its mode\n" for path in looked["modes"])
+        headers = {"before_header": directory, "after_header": directory}
+        return {"before": gone + wrong, "after": new + right, **headers}

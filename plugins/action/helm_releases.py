@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -19,11 +20,13 @@ from ansible_collections.kubestead.cluster.plugins.module_utils._kube import (
     connect,
 )
 from ansible_collections.kubestead.cluster.plugins.modules.helm_releases import ARGUMENT_SPEC
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import helm
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import helm, manifests
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.stored import Meanwhile, Stored
 
 MODULE = "kubestead.cluster.helm_releases"
-ERRORS = (ApiError, KubeconfigError, Meanwhile, OSError, Unreachable, helm.Refused)
+ERRORS = (ApiError, KubeconfigError, Meanwhile, OSError, Unreachable, helm.Refused, manifests.DefinitionError)
+# By this the parts of the platform that a cluster has tell whether there may be releases.
+RECORD = manifests.Identity("v1", "Secret", "kube-system", "kubestead-helm")
 
 
 class ActionModule(ActionBase):
@@ -52,30 +55,50 @@ class ActionModule(ActionBase):
             actions = [f"install {item.key}" for item in wanted]
             diff = {"before": "", "after": after}
             return {"changed": bool(wanted), "actions": actions, "revisions": {}, "rolled_back": {}, "diff": diff}
-        stored = Stored(connect(arguments["controller_kubeconfig"]), "Secret", "kubestead-helm", "releases.json")
+        api = connect(arguments["controller_kubeconfig"])
+        stored = Stored(api, "Secret", RECORD.name, "releases.json")
         recorded = json.loads(stored.text or "{}")
         if not wanted and not recorded:
             return {"changed": False, "actions": [], "revisions": {}, "rolled_back": {}}
+        part = manifests.Part(api, "helm")
         if not self._task.check_mode:
             # First, because what a run that is killed has installed must be found again.
+            part.read()
+            part.record([RECORD])
             self._remember(stored, helm.intended(wanted, recorded))
-        answer: dict[str, Any] = self._execute_module(
-            module_name=MODULE,
-            module_args={
-                **arguments,
-                "releases": [],
-                "repositories": helm.without_secrets(arguments["repositories"]),
-                "registries": helm.without_secrets(arguments["registries"]),
-                "orders": helm.orders(wanted, recorded),
-                "secrets": helm.secrets(wanted, arguments),
-            },
-            task_vars=variables,
-        )
+        # Charts are large, and seldom needed.
+        new = [] if self._task.check_mode else helm.changed(wanted, recorded)
+        answer = self._ask(arguments, wanted, recorded, new, variables)
+        if answer.pop("lacking", None):
+            answer = self._ask(arguments, wanted, recorded, [item.key for item in wanted], variables)
         if not self._task.check_mode:
             known = helm.reached(wanted, helm.intended(wanted, recorded), answer)
             self._remember(stored, known)
-        # What it was told holds whole charts.
-        answer.pop("invocation", None)
+            part.record([RECORD] if known else [])
+        return answer
+
+    def _ask(
+        self,
+        arguments: dict[str, Any],
+        wanted: Sequence[helm.Wanted],
+        recorded: Mapping[str, Any],
+        charts: Sequence[str],
+        variables: dict[str, Any],
+    ) -> dict[str, Any]:
+        """The machine's answer; it gets the charts of these releases."""
+        told = helm.at_mirror(arguments)
+        answer: dict[str, Any] = self._execute_module(
+            module_name=MODULE,
+            module_args={
+                **told,
+                "releases": [],
+                "repositories": helm.without_secrets(told["repositories"]),
+                "registries": helm.without_secrets(told["registries"]),
+                "orders": helm.orders(wanted, recorded, told["mirror_host"]),
+                "secrets": helm.secrets(wanted, told, charts),
+            },
+            task_vars=variables,
+        )
         return answer
 
     @staticmethod

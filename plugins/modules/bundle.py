@@ -15,6 +15,9 @@ description:
     the folder lacks. Everything is compared with its SHA-256.
   - C(bundle.json) lists every file with its source and version, C(SHA256SUMS) has the checksums, which
     C(sha256sum --check) reads. Of the files there, only those that an earlier run has fetched are removed.
+  - What differs from host to host is read from the inventory's variables C(bundle_systems), C(node_packages),
+    C(node_time_service), C(cluster_container_runtime), C(containerd_source) and C(containerd_version). Packages of a
+    host with systems of its own are collected for these alone.
   - It runs on the controller; no host is asked. apt and dnf resolve packages in roots of their own, skopeo fetches
     images. Packages are verified by the signatures of their publishers.
 author:
@@ -45,16 +48,6 @@ options:
     description: What replaces the repositories of a distribution, as role C(bundle) has it.
     type: dict
     default: {}
-  containerd_source:
-    description: Whose containerd it is, as role C(containerd) has it.
-    type: str
-    choices: [auto, distribution, docker]
-    default: auto
-  container_runtime:
-    description: The container runtime. V(docker) is refused, as it asks mirrors for images of docker.io only.
-    type: str
-    choices: [containerd, docker]
-    default: containerd
   settings:
     description: The shared settings of role C(cluster), which say where packages come from.
     type: dict
@@ -87,9 +80,9 @@ options:
     default: []
     suboptions:
       path:
-        description: Name below C(files).
+        description: Name below C(files). Without it, the server's name and the path of O(files[].url).
         type: str
-        required: true
+        default: ""
       url:
         description: Where it is fetched.
         type: str
@@ -102,6 +95,50 @@ options:
         description: Its version, for the list.
         type: str
         default: ""
+  archives:
+    description: Programs that are in no package, fetched for each architecture of the systems.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      url:
+        description: Where it is fetched. V({version}) and V({arch}) are replaced.
+        type: str
+        required: true
+      version:
+        description: Its version.
+        type: str
+        required: true
+      sha256:
+        description: Its checksums by architecture.
+        type: dict
+        required: true
+      variable:
+        description: The variable that has the checksums, for messages.
+        type: str
+        required: true
+  charts:
+    description:
+      - Helm releases whose charts are fetched, with O(charts.repositories) and O(charts.registries) as
+        M(kubestead.cluster.helm_releases) has them. Charts that are paths on the controller are not.
+    type: dict
+    default: {}
+    suboptions:
+      releases:
+        description: The releases.
+        type: list
+        elements: dict
+        default: []
+      repositories:
+        description: Chart repositories.
+        type: list
+        elements: dict
+        default: []
+      registries:
+        description: OCI registries that need credentials or settings.
+        type: list
+        elements: dict
+        default: []
 attributes:
   check_mode:
     support: full

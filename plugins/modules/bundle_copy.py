@@ -15,6 +15,7 @@ description:
     changed. Then sends the machine what it lacks, and removes there what the bundle no longer has.
   - What has arrived is verified once more before it is put in place; the indexes of packages and the tags of images are
     replaced last. A run that was killed goes on where it ended.
+  - Files are 0644 and folders 0755 whatever the umask is, as the web server is another user; what is not is put right.
 author:
   - kubestead contributors (@kubestead)
 options:
@@ -69,15 +70,23 @@ unlisted:
   type: list
   elements: str
   sample: []
+modes:
+  description: The files and folders whose mode was put right, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [packages/debian-13]
 """
 
 import hashlib
 import os
+import stat
 import tarfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import make_directory
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import guard
 
 _CHUNK = 1 << 20
@@ -124,16 +133,36 @@ def compare(directory: str, files: dict[str, str]) -> tuple[list[str], list[str]
     return missing, sorted(present(directory) - set(files))
 
 
+def modes(files: dict[str, str]) -> dict[str, int]:
+    """Return the mode of each file and of the folders that lead there, the bundle's own (.) among them."""
+    found = {".": 0o755}
+    for path in files:
+        parts = path.split("/")
+        found.update({"/".join(parts[:depth]): 0o755 for depth in range(1, len(parts))})
+        found[path] = 0o644
+    return found
+
+
+def wrong_modes(directory: str, files: dict[str, str]) -> list[str]:
+    """Return what is there with another mode than it must have."""
+    places = {path: (os.path.join(directory, path), mode) for path, mode in modes(files).items()}
+    return sorted(
+        path
+        for path, (place, mode) in places.items()
+        if os.path.exists(place) and stat.S_IMODE(os.stat(place).st_mode) != mode
+    )
+
+
 def extract(archive: str, directory: str, files: dict[str, str]) -> None:
     """Put the files of an archive in place, each at once and only if it is what it must be."""
-    os.makedirs(directory, mode=0o755, exist_ok=True)
+    make_directory(directory)
     with open(os.path.join(directory, _MARKER), "ab"), tarfile.open(archive) as opened:
         for member in opened:
             content = opened.extractfile(member)
             if content is None or member.name not in files:
                 raise CopyError(f"{member.name} is not a file of the bundle")
             target = os.path.join(directory, member.name)
-            os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
+            make_directory(os.path.dirname(target))
             temporary = os.path.join(os.path.dirname(target), _TEMPORARY + os.path.basename(target))
             total = hashlib.sha256()
             with open(temporary, "wb") as handle:
@@ -180,7 +209,11 @@ def main() -> None:
             extract(module.params["archive"], directory, files)
             module.exit_json(changed=True)
         missing, unlisted = compare(directory, files)
-        result.update(missing=missing, unlisted=unlisted, changed=bool(missing or unlisted))
+        wrong = wrong_modes(directory, files)
+        result.update(missing=missing, unlisted=unlisted, modes=wrong, changed=bool(missing or unlisted or wrong))
+        if not module.check_mode:
+            for path in wrong:
+                os.chmod(os.path.join(directory, path), modes(files)[path])
         # Nothing goes before all is there.
         if unlisted and not missing and not module.check_mode:
             remove(directory, unlisted)

@@ -101,6 +101,17 @@ options:
         description: Whether it is spoken to without TLS.
         type: bool
         default: false
+  mirror_host:
+    description:
+      - The site's own mirror of a bundle, as host or host:port. Charts of O(repositories) and of registries then come
+        from there, under what they are called elsewhere, and nothing of O(repositories) and O(registries) but the
+        names counts.
+    type: str
+    default: ""
+  mirror_ca:
+    description: The certificate of the authority that the mirror proves itself by, as text in PEM format.
+    type: str
+    default: ""
   base:
     description: Directory on the controller that paths of charts are relative to.
     type: path
@@ -125,7 +136,7 @@ options:
     type: dict
     default: {}
   secrets:
-    description: Filled by the action plugin with values and credentials. Not for use.
+    description: Filled by the action plugin with values, credentials and charts of the controller. Not for use.
     type: str
 attributes:
   check_mode:
@@ -203,6 +214,8 @@ STATES = [
 ]
 GOOD = ("deployed", "superseded")
 LABEL = "kubestead.io/helm"
+# What a shell says of a program that is not there.
+NOT_FOUND = 127
 
 
 class Refused(Exception):
@@ -252,7 +265,8 @@ class Order:
     fingerprint: str
     timeout: int
     title: str
-    archive: str | None = field(repr=False)
+    # Whether the chart comes from the controller.
+    local: bool
     recorded: Mapping[str, Any] | None
 
     @property
@@ -345,13 +359,13 @@ def difference(steps: Sequence[Step]) -> dict[str, str]:
     return {"before": "".join(before), "after": "".join(after)}
 
 
-def repositories_file(repositories: Sequence[Mapping[str, Any]], secrets: Mapping[str, Any]) -> str:
-    """Return what `helm repo add` would write (JSON is YAML)."""
+def repositories_file(repositories: Sequence[Mapping[str, Any]], secrets: Mapping[str, Any], ca: str) -> str:
+    """Return what `helm repo add` would write (JSON is YAML); `ca` is for those that have none of their own."""
     entries = [
         {
             "name": item["name"],
             "url": item["url"],
-            "caFile": item.get("ca") or "",
+            "caFile": item.get("ca") or ca,
             **secrets.get(item["name"], {"username": "", "password": ""}),
         }
         for item in repositories
@@ -368,14 +382,14 @@ def registry_file(secrets: Mapping[str, Mapping[str, str]]) -> str:
     return json.dumps({"auths": auths})
 
 
-def registry_options(chart: str, registries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return how the registry of a chart is spoken to."""
+def registry_options(chart: str, registries: Sequence[Mapping[str, Any]], ca: str) -> list[str]:
+    """Return how the registry of a chart is spoken to; `ca` is for those that have no settings."""
     host = chart[len("oci://") :].partition("/")[0]
     for item in registries:
         if item["host"] == host:
             plain = ["--plain-http"] if item.get("plain_http") else []
             return [*plain, *(["--ca-file", item["ca"]] if item.get("ca") else [])]
-    return []
+    return ["--ca-file", ca] if ca else []
 
 
 def write(path: str, content: str) -> None:
@@ -395,9 +409,12 @@ class Helm:
         self._secrets = json.loads(params["secrets"] or "{}")
         for name in ("CACHE", "CONFIG", "DATA"):
             os.environ[f"HELM_{name}_HOME"] = os.path.join(home, name.lower())
+        self._ca = self._path("mirror.crt") if params["mirror_ca"] else ""
+        if self._ca:
+            write(self._ca, params["mirror_ca"])
         write(
             self._path("repositories.yaml"),
-            repositories_file(params["repositories"], self._secrets.get("repositories", {})),
+            repositories_file(params["repositories"], self._secrets.get("repositories", {}), self._ca),
         )
         write(self._path("registry.json"), registry_file(self._secrets.get("registries", {})))
         self._updated: set[str] = set()
@@ -421,11 +438,11 @@ class Helm:
 
     def chart(self, order: Order) -> list[str]:
         """Return how helm finds a chart, after it was brought where helm finds it."""
-        if order.archive is not None:
-            return [unpack(order.archive, tempfile.mkdtemp(dir=self._home))]
+        if order.local:
+            return [unpack(self._secrets["charts"][order.key], tempfile.mkdtemp(dir=self._home))]
         version = ["--version", order.version or ""]
         if order.chart.startswith("oci://"):
-            return [order.chart, *version, *registry_options(order.chart, self._params["registries"])]
+            return [order.chart, *version, *registry_options(order.chart, self._params["registries"], self._ca)]
         repository = order.chart.partition("/")[0]
         if repository not in self._updated:
             self("repo", "update", repository)
@@ -486,6 +503,10 @@ def home() -> Iterator[str]:
             raise Refused(
                 "found another run that works on the releases of this cluster; wait until it has ended"
             ) from None
+        # Secrets of a run that was killed.
+        for name in os.listdir(RUN):
+            if name.startswith("helm-"):
+                shutil.rmtree(os.path.join(RUN, name))
         folder = tempfile.mkdtemp(dir=RUN, prefix="helm-")
         try:
             yield folder
@@ -498,6 +519,8 @@ def explain(step: Step, error: CommandError) -> str:
     lines = [line for line in error.stderr.splitlines() if line and not line.startswith("level=")]
     reason = " ".join(lines).partition("Error: ")[2] or str(error)
     hint = f"look at `kubectl -n {step.order.namespace} get events` and at the pods"
+    if error.rc == NOT_FOUND:
+        hint = "give the machine helm again with helm_enabled: true, and an empty helm_releases if they are to go"
     return f"{step} ({step.order.title or 'no longer listed'}): {redact(reason)}; {hint}"
 
 
@@ -569,6 +592,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "plain_http": {"type": "bool", "default": False},
         },
     },
+    "mirror_host": {"type": "str", "default": ""},
+    "mirror_ca": {"type": "str", "default": ""},
     "base": {"type": "path"},
     "helm": {"type": "path", "default": "helm"},
     "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
@@ -597,6 +622,11 @@ def main() -> None:
             },
             "rolled_back": {},
         }
+        charts = json.loads(module.params["secrets"] or "{}").get("charts", {})
+        lacking = [step.order.key for step in steps if step.order.local and step.order.key not in charts]
+        if lacking and not module.check_mode:
+            # Nothing was done: the action asks once more, and sends them.
+            module.exit_json(changed=False, lacking=lacking)
         if steps and not module.check_mode:
             done = carry_out(run, module.params, steps, orders)
             result.update(revisions=done.revisions, rolled_back=done.rolled_back)

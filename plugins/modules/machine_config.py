@@ -74,6 +74,11 @@ options:
             O(files[].sha256)). It is fetched by the machine only when the file is absent, does not hold the expected
             keys, or comes from another download. Proxies are set by the task's C(environment).
         type: str
+      ca:
+        description:
+          - With O(files[].url), the certificates of the authorities that its server proves itself by, as text in PEM
+            format. Only these are trusted then; without it, those of the machine.
+        type: str
       sha256:
         description:
           - With O(files[].url), the SHA-256 of the download. Which one a file comes from is kept below

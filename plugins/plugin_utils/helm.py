@@ -146,18 +146,45 @@ def pack(folder: Path) -> bytes:
     return gzip.compress(plain.getvalue(), mtime=0)
 
 
-def orders(wanted: Sequence[Wanted], recorded: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def at_mirror(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the lists as they are at a site whose mirror has a bundle's charts: nobody else is asked."""
+    host = arguments.get("mirror_host")
+    if not host:
+        return {**arguments, "mirror_ca": ""}
+    repositories = [
+        {"name": item["name"], "url": f"https://{host}/{charts_folder(item['name'])}"}
+        for item in arguments["repositories"]
+    ]
+    return {**arguments, "repositories": repositories, "registries": []}
+
+
+def charts_folder(repository: str) -> str:
+    """Return where a bundle has the charts of a repository."""
+    return f"files/charts/{repository}"
+
+
+def chart_at(mirror_host: str, chart: str) -> str:
+    """Return where helm asks for a chart: the mirror's registry has other registries' names before the repository."""
+    if not mirror_host or not chart.startswith("oci://"):
+        return chart
+    registry, _slash, repository = chart.removeprefix("oci://").partition("/")
+    return f"oci://{mirror_host}/{registry.replace(':', '_')}/{repository}"
+
+
+def orders(
+    wanted: Sequence[Wanted], recorded: Mapping[str, Mapping[str, Any]], mirror_host: str = ""
+) -> dict[str, dict[str, Any]]:
     """Return what the machine is told of every release, also of those that are to go."""
     told = {
         item.key: {
             "name": item.name,
             "namespace": item.namespace,
-            "chart": item.chart,
+            "chart": chart_at(mirror_host, item.chart),
             "version": item.version,
             "fingerprint": item.fingerprint,
             "timeout": item.timeout,
             "title": item.title,
-            "archive": None if item.archive is None else base64.b64encode(item.archive).decode(),
+            "local": item.archive is not None,
             "recorded": recorded.get(item.key),
         }
         for item in wanted
@@ -165,12 +192,17 @@ def orders(wanted: Sequence[Wanted], recorded: Mapping[str, Mapping[str, Any]]) 
     for key, entry in recorded.items():
         namespace, _slash, name = key.partition("/")
         gone = {"chart": "", "version": None, "fingerprint": "", "timeout": entry.get("timeout", 300), "title": ""}
-        told.setdefault(key, {"name": name, "namespace": namespace, **gone, "archive": None, "recorded": entry})
+        told.setdefault(key, {"name": name, "namespace": namespace, **gone, "local": False, "recorded": entry})
     return told
 
 
-def secrets(wanted: Sequence[Wanted], arguments: Mapping[str, Any]) -> str:
-    """Return what is in no log: values and credentials."""
+def changed(wanted: Sequence[Wanted], recorded: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the releases that are not recorded as they are wanted."""
+    return [item.key for item in wanted if recorded.get(item.key, {}).get("fingerprint") != item.fingerprint]
+
+
+def secrets(wanted: Sequence[Wanted], arguments: Mapping[str, Any], charts: Sequence[str]) -> str:
+    """Return what is in no log: values, credentials, and the content of these releases' charts of the controller."""
 
     def credentials(kind: str, key: str) -> dict[str, dict[str, str]]:
         return {
@@ -182,6 +214,11 @@ def secrets(wanted: Sequence[Wanted], arguments: Mapping[str, Any]) -> str:
     return json.dumps(
         {
             "values": {item.key: item.values for item in wanted},
+            "charts": {
+                item.key: base64.b64encode(item.archive).decode()
+                for item in wanted
+                if item.archive is not None and item.key in charts
+            },
             "repositories": credentials("repositories", "name"),
             "registries": credentials("registries", "host"),
         }

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -134,6 +135,19 @@ def for_dnf(name: str) -> str:
 def dnf_settings(lines: str) -> dict[str, Any]:
     """Return lines of dnf's settings, which is one file: dnf 4 has no folder for parts of it."""
     return {"path": DNF_SETTINGS, "block": lines, "block_name": "mirror"}
+
+
+def file_path(url: str) -> str:
+    """Return where a bundle has a file of elsewhere: below its server's name, as it lies there."""
+    found = urlsplit(url)
+    parts = [re.sub(r"[^A-Za-z0-9._+-]", "_", part) for part in (found.netloc, *found.path.split("/")) if part]
+    return "/".join(part for part in parts if part not in {".", ".."})
+
+
+def file_url(url: str, settings: Mapping[str, Any]) -> str:
+    """Return where a machine fetches a file of a bundle: from the site's mirror, where there is one."""
+    host = settings.get("mirror_host")
+    return f"https://{host}/files/{file_path(url)}" if host else url
 
 
 def bundle_files(os: Mapping[str, str], url: str, ca: str = "", only: bool = True) -> list[dict[str, Any]]:

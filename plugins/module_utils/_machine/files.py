@@ -21,7 +21,8 @@ from .base import Change, FindProgram, MachineError, Run, line_change, refuse
 
 _HIDDEN = "(sensitive: not shown)\n"
 _DOWNLOAD_LIMIT = 256 * 1024 * 1024
-Fetch = Callable[[str], bytes]
+# URL, and the certificates to trust alone
+Fetch = Callable[[str, str], bytes]
 # target, temporary file: gives the temporary file the SELinux context that the target has to have
 Label = Callable[[str, str], None]
 
@@ -36,6 +37,7 @@ class FileWish:
     block: str | None = None
     block_name: str = ""
     url: str | None = None
+    ca: str = ""
     fingerprints: tuple[str, ...] = ()
     mode: int | None = None
     owner: str | None = None
@@ -333,27 +335,31 @@ def plan_files(wishes: Sequence[FileWish], check: bool) -> list[FileStep]:
     return steps
 
 
-def fetch_url(url: str) -> bytes:
-    """Downloads a file; proxies come from the environment."""
+def fetch_url(url: str, ca: str = "") -> bytes:
+    """Downloads a file; proxies come from the environment. With `ca`, these certificates alone are trusted."""
     # only a machine that has to fetch pays for these imports
     import http.client  # noqa: PLC0415
+    import tempfile  # noqa: PLC0415
     import time  # noqa: PLC0415
 
     from ansible.module_utils.urls import open_url  # noqa: PLC0415
 
     problem: Exception | None = None
-    for attempt in range(3):
-        if attempt:
-            time.sleep(2 * attempt)
-        try:
-            with open_url(url, timeout=30) as answer:
-                data: bytes = answer.read(_DOWNLOAD_LIMIT + 1)
-        except (OSError, http.client.HTTPException) as exc:
-            problem = exc
-            continue
-        if len(data) > _DOWNLOAD_LIMIT:
-            raise MachineError(f"{url} is larger than {_DOWNLOAD_LIMIT >> 20} MiB")
-        return data
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as trusted:
+        trusted.write(ca)
+        trusted.flush()
+        for attempt in range(3):
+            if attempt:
+                time.sleep(2 * attempt)
+            try:
+                with open_url(url, timeout=30, ca_path=trusted.name if ca else None) as answer:
+                    data: bytes = answer.read(_DOWNLOAD_LIMIT + 1)
+            except (OSError, http.client.HTTPException) as exc:
+                problem = exc
+                continue
+            if len(data) > _DOWNLOAD_LIMIT:
+                raise MachineError(f"{url} is larger than {_DOWNLOAD_LIMIT >> 20} MiB")
+            return data
     raise MachineError(f"{url} can't be fetched: {problem}; check the address and the proxy settings")
 
 
@@ -459,11 +465,11 @@ def apply_file(step: FileStep, fetch: Fetch, find: FindProgram, run: Run, label:
         return
     if step.fetch and wish.sha256:
         try:
-            content = records.verified(fetch(str(wish.url)), wish.sha256, wish.member)
+            content = records.verified(fetch(str(wish.url), wish.ca), wish.sha256, wish.member)
         except MachineError as exc:
             raise MachineError(f"{wish.path}: what was fetched from {wish.url} is not accepted: {exc}") from exc
     elif step.fetch:
-        data = fetch(str(wish.url))
+        data = fetch(str(wish.url), wish.ca)
         try:
             openpgp.verify(data, list(wish.fingerprints))
         except MachineError as exc:

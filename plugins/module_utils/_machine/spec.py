@@ -31,6 +31,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "content": {"type": "str"},
             "source": {"type": "str"},
             "url": {"type": "str"},
+            "ca": {"type": "str"},
             "block": {"type": "str"},
             "block_name": {"type": "str"},
             "json": {"type": "dict"},
@@ -133,6 +134,13 @@ def _key_problems(item: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _ca_problems(item: Mapping[str, Any]) -> list[str]:
+    found = ["ca belongs to url"] if item["ca"] and item["url"] is None else []
+    if item["ca"] and "-----BEGIN CERTIFICATE-----" not in item["ca"]:
+        found.append("ca has to be a certificate as text in PEM format")
+    return found
+
+
 def _command_problems(value: Any) -> list[str]:
     if value is None:
         return []
@@ -149,7 +157,7 @@ def _check_file(item: Mapping[str, Any]) -> list[str]:
         found.append("the path has to be absolute, without a slash at its end")
     if item["mode"] is not None and not re.match(r"^0[0-7]{3,4}$", item["mode"]):
         found.append(f'mode {item["mode"]!r} has to be a quoted octal string such as "0644"')
-    found += _content_problems(item) + _key_problems(item) + _command_problems(item["validate"])
+    found += _content_problems(item) + _key_problems(item) + _ca_problems(item) + _command_problems(item["validate"])
     return [f"files: {item['path']}: {text}" for text in found]
 
 
@@ -243,6 +251,7 @@ def file_wish(item: Mapping[str, Any], sensitive_contents: Mapping[str, str]) ->
         block=item["block"],
         block_name=item["block_name"] or "",
         url=item["url"],
+        ca=item["ca"] or "",
         fingerprints=tuple(openpgp.normalize(text) for text in item["openpgp_fingerprints"]),
         mode=None if mode is None else int(mode, 8),
         owner=item["owner"] or defaults[1],

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ class World:
     def __init__(self) -> None:
         self.version = "1"
         self.asked: list[str] = []
+        self.all_asked: list[list[str]] = []
         self.fetched: list[str] = []
         self.images: list[str] = []
         self.own: Any = None
@@ -49,6 +51,7 @@ class World:
                 world.own = own
 
             def plan(self, packages: Sequence[str]) -> list[Item]:
+                world.all_asked.append([*packages, "docker" if self.docker else "own"])
                 world.asked = [*packages, "docker" if self.docker else "own"]
                 names = [name.partition("=")[0] for name in packages]
                 return [self.item(name) for name in [*names, "lib"]]
@@ -69,7 +72,7 @@ class World:
         self.apt = Apt
 
     def plan(self, names: Sequence[str], _registries: Any, architectures: Sequence[str], _scratch: Path) -> list[Image]:
-        self.images = [*names]
+        self.images += names
         data = " ".join(architectures).encode()
         found = []
         for name in names:
@@ -93,7 +96,16 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
-def collect(folder: Path, check: bool = False, **more: Any) -> dict[str, Any]:
+class Hosts(dict[str, dict[str, Any]]):
+    """Ansible's hostvars, of an inventory without templates."""
+
+    def raw_get(self, name: str) -> dict[str, Any]:
+        return self[name]
+
+
+def collect(
+    folder: Path, check: bool = False, hosts: dict[str, dict[str, Any]] | None = None, **more: Any
+) -> dict[str, Any]:
     loader = DataLoader()
     args = {
         "directory": str(folder),
@@ -113,7 +125,9 @@ def collect(folder: Path, check: bool = False, **more: Any) -> dict[str, Any]:
         templar=Templar(loader=loader),
         shared_loader_obj=None,
     )
-    result: dict[str, Any] = plugin.run(task_vars={})
+    result: dict[str, Any] = plugin.run(
+        task_vars={"groups": {"kube_node": list(hosts or {"w1": {}})}, "hostvars": Hosts(hosts or {"w1": {}})}
+    )
     return result
 
 
@@ -123,7 +137,7 @@ def test_collected_once(world: World, tmp_path: Path) -> None:
     assert not (tmp_path / "b").exists()
     done = collect(tmp_path / "b")
     assert done["fetched"] == planned["fetched"]
-    assert world.asked == ["kubelet=1.36.3-*", "containerd", "own"]
+    assert world.asked == ["kubelet=1.36.3-*", "chrony", "containerd", "own"]
     assert "registry.k8s.io/coredns/coredns:v1.14.2" in world.images
     sums, listing = bundle.verified(tmp_path / "b")
     assert set(done["fetched"]) < set(sums)
@@ -181,10 +195,61 @@ def test_systems_of_both_kinds(world: World, tmp_path: Path) -> None:
     packages = {"debian": ["kubelet"], "redhat": ["kubelet", "iproute-tc"]}
     own = {"rocky-9": {"repositories": ["http://m"]}}
     collect(tmp_path / "b", systems=["debian-13-amd64", "rocky-9-arm64"], packages=packages, distribution_sources=own)
-    assert world.asked == ["kubelet", "iproute-tc", "containerd.io", "docker"]
+    assert world.asked == ["kubelet", "iproute-tc", "chrony", "containerd.io", "docker"]
     assert world.own == own["rocky-9"]
     assert bundle.verified(tmp_path / "b")[1]["systems"] == ["debian-13-amd64", "rocky-9-arm64"]
     assert (tmp_path / "b/packages/rocky-9/Packages").exists()
+
+
+def test_every_host_finds_its_packages(world: World, tmp_path: Path) -> None:
+    hosts = {
+        "w1": {"bundle_systems": ["debian-13-amd64"], "node_packages": ["lvm2"], "node_time_service": ""},
+        "w2": {"bundle_systems": ["debian-13-amd64"], "containerd_source": "docker", "containerd_version": "2.1.*"},
+        "w3": {"bundle_systems": ["debian-12-amd64"], "node_packages": ["vim"]},
+        "w4": {"node_packages": ["multipath-tools"]},
+    }
+    done = collect(tmp_path / "b", hosts=hosts, systems=[])
+    packages = {path.rpartition("/")[2].partition("_")[0] for path in done["fetched"] if "/debian-13/" in path}
+    assert packages == {"kubelet", "chrony", "lvm2", "multipath-tools", "containerd", "containerd.io", "lib"}
+    packages = {path.rpartition("/")[2].partition("_")[0] for path in done["fetched"] if "/debian-12/" in path}
+    assert packages == {"kubelet", "chrony", "vim", "multipath-tools", "containerd.io", "lib"}
+    assert ["containerd.io=2.1.*", "docker"] in [asked[-2:] for asked in world.all_asked]
+    assert bundle.verified(tmp_path / "b")[1]["systems"] == ["debian-12-amd64", "debian-13-amd64"]
+
+
+def test_archives_of_every_architecture(world: World, tmp_path: Path) -> None:
+    sums = {}
+    for arch in ("amd64", "arm64"):
+        (tmp_path / f"helm-v4-{arch}.tgz").write_text(arch)
+        sums[arch] = sha256(arch.encode())
+    url = (tmp_path / "helm-v{version}-{arch}.tgz").as_uri().replace("%7B", "{").replace("%7D", "}")
+    archive = {"variable": "helm_sha256", "url": url, "version": "4", "sha256": sums}
+    systems = ["debian-13-amd64", "debian-13-arm64"]
+    collect(tmp_path / "b", systems=systems, archives=[archive])
+    files = {path.name: path.read_text() for path in (tmp_path / "b/files").rglob("*.tgz")}
+    assert files == {"helm-v4-amd64.tgz": "amd64", "helm-v4-arm64.tgz": "arm64"}
+    with pytest.raises(AnsibleActionFail, match="helm_sha256: found nothing for arm64"):
+        collect(tmp_path / "b", systems=systems, archives=[{**archive, "sha256": {"amd64": sums["amd64"]}}])
+
+
+def test_charts_of_releases(world: World, tmp_path: Path) -> None:
+    (tmp_path / "web.tgz").write_bytes(b"chart")
+    entry = {"version": "1.4.2", "digest": sha256(b"chart"), "urls": ["web.tgz"]}
+    (tmp_path / "index.yaml").write_text(json.dumps({"entries": {"web": [entry]}}))
+    releases = [
+        {"name": "a", "chart": "lab/web", "version": "1.4.2"},
+        {"name": "b", "chart": "oci://r:5000/charts/cache", "version": "0.3.0+x"},
+        {"name": "c", "chart": "./own"},
+    ]
+    charts = {"releases": releases, "repositories": [{"name": "lab", "url": tmp_path.as_uri()}]}
+    planned = collect(tmp_path / "b", check=True, charts=charts)
+    done = collect(tmp_path / "b", charts=charts)
+    assert done["fetched"] == planned["fetched"]
+    assert (tmp_path / "b/files/charts/lab/web-1.4.2.tgz").read_bytes() == b"chart"
+    assert "r:5000/charts/cache:0.3.0_x" in world.images
+    listing = bundle.verified(tmp_path / "b")[1]
+    assert {"files/charts/lab/index.yaml", "files/charts/lab/web-1.4.2.tgz"} < {i["path"] for i in listing["files"]}
+    assert not collect(tmp_path / "b", charts=charts)["changed"]
 
 
 def test_files_of_the_user(world: World, tmp_path: Path) -> None:
@@ -211,7 +276,10 @@ def test_files_of_the_user(world: World, tmp_path: Path) -> None:
     [
         ({"systems": []}, "bundle_systems: found none"),
         ({"systems": ["rocky-8-amd64"]}, "bundle_systems: found 'rocky-8-amd64'"),
-        ({"container_runtime": "docker"}, "cluster_container_runtime: found docker, expected containerd"),
+        (
+            {"hosts": {"w1": {}, "w2": {"cluster_container_runtime": "docker"}}},
+            "cluster_container_runtime: found docker on w2, expected containerd",
+        ),
         ({"version": "1.30.1"}, "cluster_version: found '1.30.1', expected a version of 1.36"),
     ],
 )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -162,6 +163,27 @@ def test_what_is_damaged_on_the_way_or_there_is_not_served(source: Path, machine
     (machine.folder / "images/blobs/ab").write_bytes(b"rotten")
     assert machine.copy(source)["missing"] == ["images/blobs/ab"]
     assert machine.files() == CONTENT
+
+
+def test_the_umask_does_not_keep_the_web_server_out(source: Path, machine: Machine) -> None:
+    before = os.umask(0o077)
+    try:
+        machine.copy(source)
+    finally:
+        os.umask(before)
+    paths = [machine.folder, *machine.folder.rglob("*/*")]
+    assert {path.stat().st_mode & 0o777 for path in paths if path.is_dir()} == {0o755}
+    assert {path.stat().st_mode & 0o777 for path in paths if path.is_file()} == {0o644}
+    # What an earlier run has left.
+    (machine.folder / "images").chmod(0o700)
+    (machine.folder / "images/blobs/ab").chmod(0o600)
+    planned = machine.copy(source, check=True)
+    assert (planned["changed"], planned["modes"]) == (True, ["images", "images/blobs/ab"])
+    assert "images/blobs/ab: its mode\n" in planned["diff"]["after"]
+    done = machine.copy(source)
+    assert (done["changed"], done["modes"], done["diff"]) == (True, planned["modes"], planned["diff"])
+    assert (machine.folder / "images").stat().st_mode & 0o777 == 0o755
+    assert not machine.copy(source)["changed"]
 
 
 def test_a_folder_with_files_of_others_is_left_alone(source: Path, machine: Machine) -> None:

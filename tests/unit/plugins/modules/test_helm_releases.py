@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import io
 import json
 import tarfile
@@ -35,7 +36,7 @@ def lines(*states: tuple[int, str], name: str = "web", namespace: str = "shop") 
 
 def order(**given: Any) -> dict[str, Any]:
     defaults = {"name": "web", "namespace": "shop", "chart": "lab/web", "version": "1.4.2", "fingerprint": "f"}
-    return {**defaults, "timeout": 60, "title": "lab/web 1.4.2", "archive": None, "recorded": GOOD, **given}
+    return {**defaults, "timeout": 60, "title": "lab/web 1.4.2", "local": False, "recorded": GOOD, **given}
 
 
 def verbs(states: str, *orders: dict[str, Any]) -> list[str]:
@@ -109,7 +110,7 @@ def test_difference() -> None:
 def test_files_of_credentials() -> None:
     repositories = json.loads(
         helm_releases.repositories_file(
-            [{"name": "lab", "url": "https://x", "ca": None}], {"lab": {"username": "me", "password": "hush"}}
+            [{"name": "lab", "url": "https://x", "ca": None}], {"lab": {"username": "me", "password": "hush"}}, ""
         )
     )
     assert repositories["repositories"] == [
@@ -121,9 +122,10 @@ def test_files_of_credentials() -> None:
 
 def test_registries() -> None:
     known = [{"host": "r:5000", "plain_http": True, "ca": None}, {"host": "s", "plain_http": False, "ca": "/ca.pem"}]
-    assert helm_releases.registry_options("oci://r:5000/charts/web", known) == ["--plain-http"]
-    assert helm_releases.registry_options("oci://s/web", known) == ["--ca-file", "/ca.pem"]
-    assert helm_releases.registry_options("oci://other/web", known) == []
+    assert helm_releases.registry_options("oci://r:5000/charts/web", known, "") == ["--plain-http"]
+    assert helm_releases.registry_options("oci://s/web", known, "") == ["--ca-file", "/ca.pem"]
+    assert helm_releases.registry_options("oci://other/web", known, "") == []
+    assert helm_releases.registry_options("oci://other/web", [], "/mirror.crt") == ["--ca-file", "/mirror.crt"]
 
 
 def packed(*names: str) -> str:
@@ -194,6 +196,69 @@ def test_an_upgrade(home: Path, programs: Programs, run_module: Run) -> None:
     assert sorted(path.name for path in home.iterdir()) == ["helm.lock"]
 
 
+def test_what_a_killed_run_left_goes(home: Path, programs: Programs, run_module: Run) -> None:
+    cluster = Cluster(programs, "")
+    cluster.after = lines((1, "deployed"))
+    (home / "helm-killed").mkdir(parents=True)
+    (home / "helm-killed/values.json").write_text("hush")
+    (home / "other").write_text("of others")
+    orders = {"shop/web": order(chart="oci://r/web", recorded=None)}
+    secrets = json.dumps({"values": {"shop/web": {}}})
+    given = {"releases": [], "controller_kubeconfig": "/x", "orders": orders, "secrets": secrets}
+    with (home / "helm.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "another run" in run_module(helm_releases, **given)["msg"]
+    # It may be that run's.
+    assert (home / "helm-killed").exists()
+    assert run_module(helm_releases, **given)["changed"]
+    assert sorted(path.name for path in home.iterdir()) == ["helm.lock", "other"]
+
+
+def test_a_chart_of_the_controller_is_asked_for(home: Path, programs: Programs, run_module: Run) -> None:
+    cluster = Cluster(programs, lines((1, "deployed")))
+    given = {
+        "releases": [],
+        "controller_kubeconfig": "/x",
+        "orders": {"shop/web": order(chart="./web", fingerprint="g", local=True)},
+    }
+    secrets = {"values": {"shop/web": {}}, "charts": {}}
+    planned = run_module(helm_releases, _ansible_check_mode=True, secrets=json.dumps(secrets), **given)
+    assert planned["actions"] == ["upgrade shop/web"]
+    asked = run_module(helm_releases, secrets=json.dumps(secrets), **given)
+    assert (asked["changed"], asked["lacking"], cluster.helm) == (False, ["shop/web"], [])
+    sent = json.dumps({**secrets, "charts": {"shop/web": packed("web/Chart.yaml")}})
+    cluster.after = lines((2, "deployed"))
+    assert run_module(helm_releases, secrets=sent, **given)["revisions"] == {"shop/web": 2}
+    assert cluster.helm[0][3].startswith(str(home / "helm-"))
+
+
+def test_charts_of_the_mirror(home: Path, programs: Programs, run_module: Run) -> None:
+    cluster = Cluster(programs, "")
+    cluster.after = lines((1, "deployed"))
+    seen = []
+
+    def run(argv: list[str]) -> tuple[int, str, str]:
+        configuration = json.loads(Path(argv[argv.index("--repository-config") + 1]).read_text())
+        seen.append((configuration["repositories"][0]["caFile"], argv[argv.index("--ca-file") + 1]))
+        return cluster.run(argv)
+
+    programs.answers["helm"] = run
+    done = run_module(
+        helm_releases,
+        releases=[],
+        repositories=[{"name": "lab", "url": "https://m/files/charts/lab"}],
+        mirror_host="m",
+        mirror_ca="-----BEGIN",
+        controller_kubeconfig="/x",
+        orders={"shop/web": order(chart="oci://m/r_5000/web", recorded=None)},
+        secrets=json.dumps({"values": {"shop/web": {}}}),
+    )
+    assert done["changed"]
+    assert len({*seen[0]}) == 1
+    assert seen[0][0].startswith(str(home / "helm-"))
+    assert seen[0][0].endswith("/mirror.crt")
+
+
 def test_a_failing_upgrade(home: Path, programs: Programs, run_module: Run) -> None:
     cluster = Cluster(programs, lines((1, "deployed")) + lines((1, "deployed"), name="old"))
     cluster.after = lines((1, "superseded"), (2, "failed"), (3, "deployed"))
@@ -231,4 +296,12 @@ def test_an_uninstallation(home: Path, programs: Programs, run_module: Run) -> N
     done = run_module(helm_releases, releases=[], controller_kubeconfig="/x", orders=orders, secrets="{}")
     assert cluster.helm == [["uninstall", "web", "--namespace", "shop", "--timeout", "60s", "--wait"]]
     assert done["revisions"] == {"shop/web": 0, "shop/never": 0}
+    assert home.exists()
+
+
+def test_a_machine_without_helm(home: Path, programs: Programs, run_module: Run) -> None:
+    Cluster(programs, lines((1, "deployed")))
+    programs.missing.add("helm")
+    given = {"releases": [], "controller_kubeconfig": "/x", "orders": {"shop/web": order(chart="")}, "secrets": "{}"}
+    assert "give the machine helm again with helm_enabled: true" in run_module(helm_releases, **given)["msg"]
     assert home.exists()

@@ -129,7 +129,8 @@ def test_secrets_are_apart() -> None:
     wanted = read(release(values={"key": "hush"}), repositories=repositories)
     assert "hush" not in json.dumps([helm.orders(wanted, {}), helm.without_secrets(repositories)])
     assert "hush" not in repr(wanted)
-    assert json.loads(helm.secrets(wanted, arguments)) == {
+    assert json.loads(helm.secrets(wanted, arguments, [])) == {
+        "charts": {},
         "values": {"shop/web": {"key": "hush"}},
         "repositories": {"lab": {"username": "me", "password": "hush"}},
         "registries": {},
@@ -142,7 +143,10 @@ def test_orders(chart: Path) -> None:
     told = helm.orders(wanted, recorded)
     assert list(told) == ["shop/web", "shop/own", "old/gone"]
     assert (told["shop/web"]["recorded"], told["shop/own"]["recorded"]) == ({"revision": 2}, None)
-    assert base64.b64decode(told["shop/own"]["archive"]) == wanted[1].archive
+    assert [item["local"] for item in told.values()] == [False, True, False]
+    charts = json.loads(helm.secrets(wanted, {"repositories": [], "registries": []}, ["shop/own"]))["charts"]
+    assert base64.b64decode(charts["shop/own"]) == wanted[1].archive
+    assert helm.changed(wanted, {"shop/web": {"fingerprint": wanted[0].fingerprint}}) == ["shop/own"]
     assert (told["old/gone"]["chart"], told["old/gone"]["timeout"]) == ("", 60)
 
 

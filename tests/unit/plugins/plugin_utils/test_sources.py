@@ -267,3 +267,16 @@ def test_every_supported_version_has_its_images() -> None:
 def test_whose_packages_the_runtime_is(system: dict[str, str], source: str, containerd: bool, engine: bool) -> None:
     assert sources.containerd_from_docker(system, source) is containerd
     assert sources.engine_from_docker(system, source) is engine
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("https://get.helm.sh/helm-v4.3.0-linux-amd64.tar.gz", "get.helm.sh/helm-v4.3.0-linux-amd64.tar.gz"),
+        ("http://10.0.0.9:8081/a//b+c/../d e?token=x", "10.0.0.9_8081/a/b+c/d_e"),
+    ],
+)
+def test_files_of_a_bundle_lie_as_their_urls_say(url: str, path: str) -> None:
+    assert sources.file_path(url) == path
+    assert sources.file_url(url, {"mirror_host": "[fd00::5]:8443"}) == f"https://[fd00::5]:8443/files/{path}"
+    assert sources.file_url(url, {"mirror_host": ""}) == url

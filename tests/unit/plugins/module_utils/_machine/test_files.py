@@ -27,14 +27,14 @@ def no_run(argv: list[str], **kwargs: Any) -> tuple[int, str, str]:
     raise AssertionError(argv)
 
 
-def no_fetch(url: str) -> bytes:
+def no_fetch(url: str, ca: str) -> bytes:
     raise AssertionError(url)
 
 
 def converge(
     wishes: list[FileWish],
     run: Callable[..., tuple[int, str, str]] = no_run,
-    fetch: Callable[[str], bytes] = no_fetch,
+    fetch: Callable[[str, str], bytes] = no_fetch,
     find: Callable[[str], str | None] = lambda name: "/bin/" + name,
 ) -> list[str]:
     """What a real run says; the labels that it sets are checked elsewhere."""
@@ -316,7 +316,8 @@ def test_keys_are_fetched_verified_and_stored_in_the_form_of_their_place(
     path = tmp_path / name
     fetched = []
 
-    def fetch(url: str) -> bytes:
+    def fetch(url: str, ca: str) -> bytes:
+        assert ca == ""
         fetched.append(url)
         return (KEYS / f"gnupg-2.2.40_{served}").read_bytes()
 
@@ -335,7 +336,7 @@ def test_keys_are_fetched_verified_and_stored_in_the_form_of_their_place(
 def test_a_foreign_key_is_not_stored(tmp_path: Path) -> None:
     foreign = (KEYS / "gnupg-2.2.40_both.gpg").read_bytes()
     with pytest.raises(MachineError, match=r"fetched from https://example.org/key is not accepted: it holds the keys"):
-        converge([key(tmp_path / "k", url="https://example.org/key")], fetch=lambda url: foreign)
+        converge([key(tmp_path / "k", url="https://example.org/key")], fetch=lambda url, ca: foreign)
     with pytest.raises(MachineError, match="expected only"):
         converge([key(tmp_path / "k", content=foreign)])
     assert list(tmp_path.iterdir()) == []
@@ -367,9 +368,11 @@ class Answer:
 
 
 def test_fetching(monkeypatch: pytest.MonkeyPatch) -> None:
+    trusted: list[str | None] = []
     answers: list[Answer | OSError] = [OSError("refused"), Answer(b"data")]
 
-    def open_url(url: str, timeout: int) -> Answer:
+    def open_url(url: str, timeout: int, ca_path: str | None) -> Answer:
+        trusted.append(ca_path and Path(ca_path).read_text())
         answer = answers.pop(0)
         if isinstance(answer, OSError):
             raise answer
@@ -378,6 +381,10 @@ def test_fetching(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ansible.module_utils.urls.open_url", open_url)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     assert files.fetch_url("https://example.org/key") == b"data"
+    assert trusted == [None, None]
+    answers.append(Answer(b"data"))
+    assert files.fetch_url("https://mirror.example.org/key", "PEM") == b"data"
+    assert trusted[2:] == ["PEM"]
     answers += [OSError("refused")] * 3
     with pytest.raises(MachineError, match=r"https://example.org/key can't be fetched: refused; check"):
         files.fetch_url("https://example.org/key")

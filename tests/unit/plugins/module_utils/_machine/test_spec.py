@@ -15,6 +15,7 @@ from ansible_collections.kubestead.cluster.plugins.module_utils._machine import 
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import FileWish
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.units import UnitWish
 
+CA = "-----BEGIN CERTIFICATE-----"
 RSA = "B10A89BE13F439A0F3C720A632E1B638740BBD51"
 
 
@@ -69,6 +70,8 @@ def test_good_arguments() -> None:
         ),
         ({"files": [{"path": "/a", "url": "https://x", "sha256": "0"}]}, "sha256 '0' has to be 64"),
         ({"files": [{"path": "/a", "content": "", "sha256": "0" * 64}]}, "sha256 and member belong to url"),
+        ({"files": [{"path": "/a", "content": "", "ca": CA}]}, "ca belongs to url"),
+        ({"files": [{"path": "/a", "url": "https://x", "sha256": "0" * 64, "ca": "/a.crt"}]}, "ca has to be a certif"),
         (
             {"files": [{"path": "/a", "url": "https://x", "openpgp_fingerprints": [RSA], "member": "m"}]},
             "member needs sha256",
@@ -144,8 +147,8 @@ def test_file_wish() -> None:
     assert wish(block="b", block_name="n") == FileWish("/a", block="b", block_name="n")
     assert wish(block="b", block_name="n", mode="0600").mode == 0o600
     assert wish(json={"a": 1}) == FileWish("/a", document={"a": 1})
-    assert wish(url="https://x", sha256="0" * 64, member="m") == FileWish(
-        "/a", url="https://x", sha256="0" * 64, member="m", mode=0o644, owner="root", group="root"
+    assert wish(url="https://x", sha256="0" * 64, member="m", ca=CA) == FileWish(
+        "/a", url="https://x", sha256="0" * 64, member="m", ca=CA, mode=0o644, owner="root", group="root"
     )
     assert wish(url="https://x", openpgp_fingerprints=["0x" + RSA.lower()]).fingerprints == (RSA,)
     secret = params(files=[{"path": "/s", "content": "", "sensitive": True, "validate": ["x", "%s"]}])["files"][0]
