@@ -30,6 +30,7 @@ BATCH_BYTES = 256 << 20
 def order(path: str) -> tuple[bool, bool, str]:
     """What others refer to goes first: packages before their index, an image's parts before its tag."""
     index = path.startswith("packages/") and not path.endswith((".deb", ".rpm"))
+    index = index or (path.startswith("files/charts/") and path.endswith("/index.yaml"))
     return (path in {bundle.LIST, bundle.SUMS}, index or path.startswith("images/tags/"), path)
 
 

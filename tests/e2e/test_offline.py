@@ -45,7 +45,22 @@ class Site:
         found = lab_inventory(self.cluster.lab)
         host = found["kube_node"]["hosts"].pop(MIRROR)
         found["kube_mirror"] = {"hosts": {MIRROR: host}, "vars": found["kube_node"]["vars"]}
+        mirror = self.cluster.lab.mirror_address
+        image, _colon, tag = found["all"]["vars"]["smoke_image"].rpartition(":")
+        releases = {"repository": "lab/demo", "registry": f"oci://{mirror}:5000/charts/demo"}
         found["all"]["vars"] |= {
+            "helm_enabled": True,
+            "helm_repositories": [{"name": "lab", "url": f"http://{mirror}:8081/charts"}],
+            "helm_registries": [{"host": f"{mirror}:5000", "plain_http": True}],
+            "helm_releases": [
+                {
+                    "name": name,
+                    "chart": chart,
+                    "version": "0.1.0",
+                    "values": {"image": {"repository": image, "tag": tag}},
+                }
+                for name, chart in releases.items()
+            ],
             "bundle_systems": [f"debian-13-{architecture()}"],
             "cluster_mirror_host": f"{host['ansible_host']}:{PORT}",
             **more,
@@ -88,7 +103,7 @@ def site() -> Iterator[Site]:
     if name:
         yield Site(Cluster(load(name)))
         return
-    with fresh(LAB, 1, 2, "--internal") as cluster:
+    with fresh(LAB, 1, 2, "--internal", "--with", "helm") as cluster:
         yield Site(cluster)
 
 
@@ -184,5 +199,7 @@ def test_a_cluster_from_the_bundle_alone(mirror: Site) -> None:
     policy = cluster.on("w1", "apt-cache", "policy", "kubelet", "containerd", "socat")
     assert policy.count(f"https://{cluster.lab.nodes[MIRROR].address}:{PORT}/packages/debian-13") == 3
     assert "deb.debian.org" not in policy
+    helm = "/opt/kubestead/bin/helm --kubeconfig /etc/kubernetes/admin.conf list --short"
+    assert cluster.on("cp1", *helm.split()).split() == ["registry", "repository"]
     assert mirror.run("site.yml")[0] == set()
     assert mirror.run("mirror.yml", "--check")[0] == set()

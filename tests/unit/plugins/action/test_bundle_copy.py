@@ -198,6 +198,7 @@ def test_a_folder_with_files_of_others_is_left_alone(source: Path, machine: Mach
 def test_what_others_refer_to_goes_first() -> None:
     paths = ["SHA256SUMS", "bundle.json", "images/tags/a", "packages/x/Packages", "images/blobs/a", "packages/x/a.deb"]
     paths += ["packages/y/repodata/repomd.xml", "packages/y/z.rpm", "packages/y/repodata/ab-primary.xml.gz"]
+    assert bundle_copy.order("files/charts/z/z-1.tgz") < bundle_copy.order("files/charts/a/index.yaml")
     sizes = dict.fromkeys(paths, 4)
     found = list(bundle_copy.batches(paths, sizes, limit=12))
     assert found == [
