@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from ansible_collections.kubestead.cluster.plugins.module_utils._kube import ApiError
 from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.namespace import Object, expect
 from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.suite import (
@@ -16,6 +19,9 @@ from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.suite imp
 
 REVISION = "deployment.kubernetes.io/revision"
 METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
+# As every server has to that is not to lose a question: a pod that goes answers until the nodes send it no more.
+LEAVING = {"preStop": {"sleep": {"seconds": 10}}}
+LEAVING_SECONDS = 15
 BURN = "while :; do :; done"
 
 
@@ -59,10 +65,20 @@ def replicas_while_rolling_out(scene: Scene) -> int:
     return min(seen)
 
 
+def server(scene: Scene, answer: str) -> Object:
+    """Return a container that answers, also for a while after its pod is told to go."""
+    return scene.server(answer, lifecycle=LEAVING)
+
+
+def unanswered(lines: Sequence[str], name: str) -> list[str]:
+    """Return what an observer tells that no pod of the Deployment has answered."""
+    return [line for line in lines if not re.fullmatch(rf"{re.escape(name)}-\S+ (one|two)", line)]
+
+
 def deployment(scene: Scene) -> str:
     """Roll out, fail to, go back, and scale; ask the service all the time."""
     address = scene.expose()["spec"]["clusterIP"]
-    scene.deploy(scene.server("one"), 2)
+    scene.deploy(server(scene, "one"), 2, terminationGracePeriodSeconds=LEAVING_SECONDS)
     observer = scene.observe(f"fetch {address} 80")
     scene.rolled_out()
 
@@ -73,12 +89,13 @@ def deployment(scene: Scene) -> str:
         scene.hears(observer, f"{answer!r} from every pod that answers", right, 4)
 
     all_tell("one")
-    change(scene, scene.server("two"))
+    first = len(scene.space.log(observer))
+    change(scene, server(scene, "two"))
     least = replicas_while_rolling_out(scene)
     expect(least >= 2, f"{least} pods available during the rollout", "at least 2")
     all_tell("two")
 
-    change(scene, {**scene.server("three"), "image": f"{without_tag(scene.settings.image)}:kubestead-no-such-tag"})
+    change(scene, {**server(scene, "three"), "image": f"{without_tag(scene.settings.image)}:kubestead-no-such-tag"})
 
     def image_is_refused() -> str:
         states = [
@@ -110,6 +127,11 @@ def deployment(scene: Scene) -> str:
     scene.space.patch("Deployment", scene.named(), {"spec": {"replicas": 1}}, "scale")
     last = scene.ready(1)[0]["metadata"]["name"]
     scene.hears(observer, f"only {last}", lambda lines: {line.split()[0] for line in lines} == {last}, 4)
+
+    asked = scene.space.log(observer)[first:]
+    lost = unanswered(asked, scene.named())
+    found = f"{len(lost)} of {len(asked)} questions to the service lost on the way ({' / '.join(dict.fromkeys(lost))})"
+    expect(not lost, found, "every one answered by a pod")
     return f"rolled out with at least {least} of 2 pods, kept them through {reason}, undone twice, scaled to 4 and to 1"
 
 

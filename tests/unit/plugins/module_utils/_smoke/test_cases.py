@@ -70,6 +70,58 @@ def test_undo_goes_back_by_one_or_to_a_revision(api: Any) -> None:
     assert steps == [(*place, {"metadata": {"labels": {"app": "web"}}, "spec": {"n": n}}) for n in (2, 1)]
 
 
+class Played(suite.Scene):
+    """A Deployment on which all goes well, and what an observer has heard of it."""
+
+    def __init__(self, api: Any, heard: list[str]) -> None:
+        super().__init__("deployment", Namespace(api, "ours", 30), scene(api).settings, [], suite.Marks(api))
+        self.logs = [["deployment-a-1 one"], ["no answer in 5 s", "deployment-a-1 one", *heard]]
+        self.space.log = lambda _pod: self.logs.pop(0) if len(self.logs) > 1 else self.logs[0]  # type: ignore[method-assign]
+
+    def expose(self, name: str = "", pods_of: str = "", **spec: Any) -> Any:
+        return {"spec": {"clusterIP": "10.96.0.7"}}
+
+    def wait(self, attempt: Any) -> Any:
+        return "ErrImagePull"
+
+    def ready(self, count: int, name: str = "") -> list[Any]:
+        return [{"metadata": {"name": "deployment-a-1"}}] * count
+
+    def hears(self, pod: str, wanted: str, right: Any, count: int = 1) -> list[str]:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("heard", "lost"),
+    [
+        (["deployment-a-1 one", "deployment-b-2 two"], ""),
+        (["deployment-a-1 one", "bash: connect: Connection refused", "no answer in 5 s"], "2 of 4 questions"),
+        (["something else than a pod: HTTP/1.1 502"], "1 of 2 questions"),
+        (["other-a-1 one"], "1 of 2 questions"),
+    ],
+)
+def test_no_question_is_lost_while_a_deployment_changes(
+    api: Any, monkeypatch: pytest.MonkeyPatch, heard: list[str], lost: str
+) -> None:
+    monkeypatch.setattr(deployments, "change", lambda _scene, made: containers_made.append(made))
+    monkeypatch.setattr(deployments, "undo", lambda _scene, _number=None: None)
+    monkeypatch.setattr(deployments, "replicas_while_rolling_out", lambda _scene: 2)
+    containers_made: list[Any] = []
+    here = Played(api, heard)
+    monkeypatch.setattr(here.space, "patch", lambda *_arguments: {})
+    if lost:
+        with pytest.raises(Unmet, match=lost):
+            deployments.deployment(here)
+    else:
+        assert "at least 2 of 2" in deployments.deployment(here)
+    made = api.objects["/apis/apps/v1/namespaces/ours/deployments/deployment"]["spec"]["template"]["spec"]
+    containers_made += made["containers"]
+    # A pod that goes has to answer until nobody asks it any more.
+    slept = {item["lifecycle"]["preStop"]["sleep"]["seconds"] for item in containers_made}
+    assert len(containers_made) == 3
+    assert max(slept) < made["terminationGracePeriodSeconds"]
+
+
 def test_autoscaling_is_skipped_without_metrics(api: Any) -> None:
     with pytest.raises(suite.Skipped, match="no metrics API"):
         deployments.metrics(scene(api))
