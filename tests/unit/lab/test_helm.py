@@ -29,8 +29,8 @@ def test_the_archive(tmp_path: Path) -> None:
 
 
 def test_it_is_named_and_pinned_as_the_role_expects() -> None:
-    pinned = yaml.safe_load((ROOT / "roles/cluster/vars/main/versions.yml").read_text())["__cluster_helm_version"]
-    url = yaml.safe_load((ROOT / "roles/helm/defaults/main.yml").read_text())["helm_url"]
-    wanted = url.format(version=pinned, arch=packages.architecture()).rpartition("/")[2]
+    versions_file = yaml.safe_load((ROOT / "roles/cluster/vars/main/versions.yml").read_text())
+    pinned = versions_file["__cluster_helm_version"]
+    wanted = versions_file["__cluster_helm_url"].format(version=pinned, arch=packages.architecture()).rpartition("/")[2]
     assert helm.archive().name == wanted
     assert versions.COMPONENTS["helm"].version == f"v{pinned}"
