@@ -106,15 +106,16 @@ def runtime(lab: Lab) -> dict[str, Any]:
     """The container runtime. Neither may lower an oom score; Docker has to be given a runc that does not try."""
     if lab.runtime == "docker":
         registry = f"{lab.mirror_address}:5000"
-        reached = {"insecure-registries": [registry], "registry-mirrors": [f"http://{registry}"]}
+        # Docker knows mirrors of docker.io only.
+        reached = {registry: {"server": f"http://{registry}"}, "docker.io": {"mirrors": [f"http://{registry}"]}}
         return {
             "cluster_container_runtime": "docker",
             "docker_source": "distribution",
             "docker_configuration": {
                 "default-runtime": "lab",
                 "runtimes": {"lab": {"path": "/usr/bin/lab-runc"}},
-                **(reached if lab.source == "mirror" else {}),
             },
+            **({"containerd_registries": reached} if lab.source == "mirror" else {}),
             "node_packages": ["lab-runc"],
         }
     return {

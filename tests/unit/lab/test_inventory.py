@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import docker
 from ansible_collections.kubestead.cluster.tests.lab import inventory
 from ansible_collections.kubestead.cluster.tests.lab.lab import Lab, Node
 
@@ -50,11 +51,13 @@ def test_docker_is_told_of_the_mirror_and_given_a_runc_of_the_lab() -> None:
     assert shared["docker_configuration"] == {
         "default-runtime": "lab",
         "runtimes": {"lab": {"path": "/usr/bin/lab-runc"}},
+    }
+    assert docker.docker_registries(shared["containerd_registries"])["daemon"] == {
         "insecure-registries": ["10.90.7.2:5000"],
         "registry-mirrors": ["http://10.90.7.2:5000"],
     }
     official = inventory.variables(lab(runtime="docker", source="official"))
-    assert "insecure-registries" not in official["docker_configuration"]
+    assert "containerd_registries" not in official
     assert "cluster_container_runtime" not in inventory.variables(lab())
 
 
