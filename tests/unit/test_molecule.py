@@ -26,6 +26,12 @@ def sequence(scenario: Path) -> list[str]:
     return list((common["scenario"] | own.get("scenario", {}))["test_sequence"])
 
 
+def playbook(scenario: Path, action: str) -> Path:
+    """The one that molecule.yml names, else the one called after the action."""
+    named = (read(scenario / "molecule.yml").get("ansible") or {}).get("playbooks", {}).get(action)
+    return Path(named.replace("${MOLECULE_PROJECT_DIRECTORY}", str(ROOT))) if named else scenario / f"{action}.yml"
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.name)
 def test_scenario(scenario: Path) -> None:
     assert (scenario / "molecule.yml").exists(), "without molecule.yml the scenario does not run"
@@ -35,8 +41,10 @@ def test_scenario(scenario: Path) -> None:
         return
     for action in actions:
         if action not in ("syntax", "idempotence", "check"):
-            assert (scenario / f"{action}.yml").exists(), f"{action} has no playbook"
-    assert actions[-1] == "verify"
+            assert playbook(scenario, action).exists(), f"{action} has no playbook"
+    # Whoever makes nodes removes them.
+    assert ("prepare" in actions) == ("cleanup" in actions)
+    assert [action for action in actions if action != "cleanup"][-1] == "verify"
     first = read(scenario / "verify.yml")[0]
     assert first["ansible.builtin.import_playbook"] == "../shared/hosts.yml"
     assert first["vars"]["verified_hosts"]

@@ -82,7 +82,7 @@ def variables(role: str, given: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in (
         ROLES / "cluster/defaults/main.yml",
-        ROLES / "cluster/vars/main/versions.yml",
+        *(ROLES / "cluster/vars/main").iterdir(),
         ROLES / role / "defaults/main.yml",
         ROLES / role / "vars/main.yml",
     ):

@@ -12,19 +12,24 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-ROLE = Path(__file__).parents[3] / "roles/ingress"
+ROLES = Path(__file__).parents[3] / "roles"
+FILES = ("ingress/defaults/main.yml", "cluster/vars/main/derived.yml")
 CONTROL_PLANES = [{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}]
 
 
 @pytest.mark.parametrize(
-    ("control_planes", "expected"), [([True], CONTROL_PLANES), ([True, True], CONTROL_PLANES), ([True, False], [])]
+    ("groups", "expected"),
+    [
+        ({"kube_control_plane": ["cp1"]}, CONTROL_PLANES),
+        ({"kube_control_plane": ["cp1"], "kube_node": ["cp1"]}, CONTROL_PLANES),
+        ({"kube_control_plane": ["cp1"], "kube_node": ["cp1", "w1"]}, []),
+    ],
 )
 def test_control_planes_are_tolerated_where_there_is_nothing_else(
-    control_planes: list[bool], expected: list[dict[str, str]]
+    groups: dict[str, list[str]], expected: list[dict[str, str]]
 ) -> None:
-    hosts = {f"h{number}": {"control_plane": value} for number, value in enumerate(control_planes)}
-    variables: dict[str, Any] = {}
-    for name in ("defaults", "vars"):
-        variables |= DataLoader().load_from_file(str(ROLE / name / "main.yml"), trusted_as_template=True)
-    templar = Templar(DataLoader(), variables={**variables, "__cluster_view": {"hosts": hosts}})
+    variables: dict[str, Any] = {"groups": groups}
+    for name in FILES:
+        variables |= DataLoader().load_from_file(str(ROLES / name), trusted_as_template=True)
+    templar = Templar(DataLoader(), variables=variables)
     assert templar.template(trust_as_template("{{ ingress_tolerations }}")) == expected

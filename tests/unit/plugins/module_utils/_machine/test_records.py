@@ -150,22 +150,22 @@ def test_a_program_is_taken_out_of_an_archive_once(tmp_path: Path) -> None:
     wanted = download(path, first, "program/a")
     change = files.plan_files([wanted], check=True)[0].changes[0]
     assert change.after == f"program/a of {URL} (SHA-256 {wanted.sha256})\n"
-    assert converge(wanted, lambda url: first) == [f"file {path} created", f"file {record} created"]
+    assert converge(wanted, lambda url, _ca: first) == [f"file {path} created", f"file {record} created"]
     assert path.read_bytes() == b"one"
     assert path.stat().st_mode & 0o777 == 0o755
     steps = files.plan_files([download(path, second, "program/a")], check=True)
     assert files.changed_paths(steps)[str(path)]
-    converge(download(path, second, "program/a"), lambda url: second)
+    converge(download(path, second, "program/a"), lambda url, _ca: second)
     assert path.read_bytes() == b"two"
     path.unlink()
-    assert converge(download(path, second, "program/a"), lambda url: second) == [f"file {path} created"]
+    assert converge(download(path, second, "program/a"), lambda url, _ca: second) == [f"file {path} created"]
     assert converge(FileWish(str(path), "absent")) == [f"file {path} removed", f"file {record} removed"]
 
 
 def test_a_file_of_others_in_its_place_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "program"
     path.write_bytes(b"own")
-    converge(download(path, b"plain"), lambda url: b"plain")
+    converge(download(path, b"plain"), lambda url, _ca: b"plain")
     assert path.read_bytes() == b"plain"
 
 
@@ -183,5 +183,5 @@ def test_a_download_that_is_not_what_was_expected(tmp_path: Path, member: str, d
     path = tmp_path / "program"
     wanted = download(path, b"plain" if "SHA" in reason else data, member)
     with pytest.raises(MachineError, match=f"{path}: what was fetched from {URL} is not accepted: {reason}"):
-        converge(wanted, lambda url: data)
+        converge(wanted, lambda url, _ca: data)
     assert list(tmp_path.iterdir()) == []
