@@ -153,6 +153,9 @@ class Api:
         if access.server_name:
             options["server_hostname"] = access.server_name
         self._pool = _manager(access.proxy, options)
+        proxy = urllib3.util.parse_url(access.proxy) if access.proxy else None
+        # Without the name and password that its URL may have.
+        self._way = f" through the proxy {proxy.scheme}://{proxy.netloc}" if proxy else ""
 
     def raw(self, method: str, path: str, body: str | None = None, content_type: str = JSON) -> tuple[int, str]:
         """Return status and text of an answer, whatever they are."""
@@ -164,7 +167,7 @@ class Api:
                 headers={**self._headers, **({"Content-Type": content_type} if body is not None else {})},
             )
         except HTTPError as error:
-            raise Unreachable(f"{self.server}: the API did not answer: {error}") from None
+            raise Unreachable(f"{self.server}: the API did not answer{self._way}: {error}") from None
         return int(answer.status), answer.data.decode("utf-8", errors="replace")
 
     def text(self, path: str) -> str:

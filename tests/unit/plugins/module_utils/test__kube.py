@@ -494,7 +494,9 @@ class TestProxies:
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             port = closed.getsockname()[1]
-            with pytest.raises(_kube.Unreachable, match="Unable to connect to proxy") as caught:
+            with pytest.raises(
+                _kube.Unreachable, match=rf"through the proxy http://127.0.0.1:{port}: .*Unable to connect to proxy"
+            ) as caught:
                 Api(Access("https://192.0.2.1", proxy=f"http://me:hunter2@127.0.0.1:{port}")).get("/version")
         assert "hunter2" not in str(caught.value)
 
