@@ -235,8 +235,9 @@ def released(live: Mapping[str, Any]) -> bool:
 
 
 def managers(live: Mapping[str, Any]) -> set[str]:
-    """Return who has written an object: people's tools and programs, which are called after themselves by default."""
-    return {str(entry.get("manager")) for entry in live["metadata"].get("managedFields") or []}
+    """Return who has written an object, not counting its status: tools and programs, by default by their own names."""
+    entries = live["metadata"].get("managedFields") or []
+    return {str(entry.get("manager")) for entry in entries if entry.get("subresource") != "status"}
 
 
 def containers(live: Mapping[str, Any]) -> set[str]:
@@ -415,7 +416,7 @@ class Part:
             for identity, live in items
             if (identity.kind, identity.namespace, identity.name) not in own
             and not live["metadata"].get("ownerReferences")
-            and not (managers(live) and managers(live) <= programs)
+            and not managers(live) & programs
         ]
 
     def remembered(self, wanted: Iterable[Identity]) -> list[Identity]:

@@ -448,10 +448,11 @@ class TestRemoving:
 
     def test_a_kind_of_which_others_have_objects_stays(self, cluster: Any) -> None:
         run(cluster, NAMESPACE, KIND, POOL, SPEAKER)
-        mine = item("Pool", "mine", "users", "example.com/v1")
+        told = [{"manager": "kubectl"}, {"manager": "speaker", "subresource": "status"}]
+        mine = item("Pool", "mine", "users", "example.com/v1", metadata={"managedFields": told})
         cluster("/apis/example.com/v1/namespaces/users/pools", "mine", mine)
         # Made by the part's own programs, or for an object of its own.
-        state = item("Pool", "state", metadata={"managedFields": [{"manager": "speaker"}]})
+        state = item("Pool", "state", metadata={"managedFields": [{"manager": "reconciler"}, {"manager": "speaker"}]})
         cluster("/apis/example.com/v1/namespaces/demo/pools", "state", state)
         owner = {"ownerReferences": [{"kind": "Pool", "name": "first"}]}
         cluster("/apis/example.com/v1/namespaces/users/pools", "owned", item("Pool", "owned", "users", metadata=owner))
