@@ -179,7 +179,6 @@ E2E = [
     "tests/e2e/test_smoke_reset.py",
     "tests/e2e/test_network.py",
     "tests/e2e/test_docker.py",
-    "tests/e2e/test_offline.py",
     "tests/e2e/test_monitoring.py",
 ]
 
