@@ -17,7 +17,6 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
             "bundle_source": sources.bundle_files,
-            "file_path": sources.file_path,
             "file_url": sources.file_url,
             "package_sources": sources.package_sources,
             "system_name": sources.system_name,

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 FORMAT = 1
 LIST = "bundle.json"
@@ -107,9 +108,15 @@ def place(source: Path, bundle: Path, item: Item) -> None:
     temporary.replace(target)
 
 
+def told(source: str) -> str:
+    """Return a URL as the list may tell it, which anyone at the site reads: without a password or a signed query."""
+    found = urlsplit(source)
+    return urlunsplit((found.scheme, found.netloc.rpartition("@")[2], found.path, "", "")) if found.netloc else source
+
+
 def document(items: Iterable[Item], facts: Mapping[str, Any]) -> bytes:
     """Return bundle.json. The same content gives the same text, whenever it was collected."""
-    listed = [asdict(item) for item in sorted(items, key=lambda item: item.path)]
+    listed = [asdict(item) | {"source": told(item.source)} for item in sorted(items, key=lambda item: item.path)]
     return f"{json.dumps({'format': FORMAT, **facts, 'files': listed}, indent=1, ensure_ascii=False)}\n".encode()
 
 

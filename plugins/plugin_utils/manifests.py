@@ -55,18 +55,25 @@ FIRST = (
     "StatefulSet",
 )
 WORKLOADS = ("Deployment", "DaemonSet", "StatefulSet")
-# What is put into a namespace by people or their tools; all else that is there is made from these.
+# Kubernetes' own kinds that people and their tools put into a namespace.
 HELD = {
-    "v1": ("ConfigMap", "PersistentVolumeClaim", "Pod", "Secret", "Service"),
+    "v1": (
+        *("ConfigMap", "LimitRange", "PersistentVolumeClaim", "Pod", "ReplicationController", "ResourceQuota"),
+        *("Secret", "Service", "ServiceAccount"),
+    ),
     "apps/v1": WORKLOADS,
+    "autoscaling/v2": ("HorizontalPodAutoscaler",),
     "batch/v1": ("CronJob", "Job"),
-    "networking.k8s.io/v1": ("Ingress",),
+    "networking.k8s.io/v1": ("Ingress", "NetworkPolicy"),
+    "policy/v1": ("PodDisruptionBudget",),
+    "rbac.authorization.k8s.io/v1": ("Role", "RoleBinding"),
 }
 # What every namespace has.
-ROOT_CA = "kube-root-ca.crt"
+EVERYWHERE = (("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default"))
 TOKEN = "kubernetes.io/service-account-token"  # noqa: S105  the type of a Secret
 # What the API adds or counts by itself.
 OWN_FIELDS = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
+NAME_LABEL = "kubernetes.io/metadata.name"
 KIND_OF_KINDS = "CustomResourceDefinition"
 POLL_SECONDS = 0.5
 # Refusals that end once the part's own pods run and its kinds are served by every API server.
@@ -240,6 +247,16 @@ def managers(live: Mapping[str, Any]) -> set[str]:
     return {str(entry.get("manager")) for entry in entries if entry.get("subresource") != "status"}
 
 
+def made_by_others(namespace: Mapping[str, Any]) -> bool:
+    """Tell whether somebody else made a namespace: who did owns the label that the API adds to it."""
+    fields = [
+        entry.get("fieldsV1", {}).get("f:metadata", {}).get("f:labels", {})
+        for entry in namespace["metadata"].get("managedFields") or []
+        if entry.get("manager") != FIELD_MANAGER
+    ]
+    return any(f"f:{NAME_LABEL}" in labels for labels in fields)
+
+
 def containers(live: Mapping[str, Any]) -> set[str]:
     """Return the names of a workload's containers."""
     template = live.get("spec", {}).get("template", {}) if live["kind"] in WORKLOADS else {}
@@ -362,8 +379,12 @@ class Part:
         gone = [identity for identity in reversed(self.recorded.get(self._name, [])) if identity not in wanted]
         lives = {identity: live for identity in gone if (live := self.live(identity))}
         self.kept = self._used_by_others(lives)
+        staying = {item for item, live in lives.items() if item.kind == "Namespace" and made_by_others(live)}
+        self.kept = {item: others for item, others in self.kept.items() if item not in staying}
         removals = [
-            Change(item, None, text_of(shown(live)), "") for item, live in lives.items() if item not in self.kept
+            Change(item, None, text_of(shown(live)), "")
+            for item, live in lives.items()
+            if item not in self.kept and item not in staying
         ]
         return [change for change in changes if change] + removals
 
@@ -398,7 +419,7 @@ class Part:
             for kind, (plural, _namespaced) in self._served(version).items()
             if kind in kinds
             for item in self._listed(version, kind, f"{_base(version)}/namespaces/{namespace}/{plural}")
-            if (kind, item[0].name) != ("ConfigMap", ROOT_CA) and item[1].get("type") != TOKEN
+            if (kind, item[0].name) not in EVERYWHERE and item[1].get("type") != TOKEN
         ]
 
     def _listed(self, version: str, kind: str, path: str) -> list[tuple[Identity, Mapping[str, Any]]]:

@@ -36,7 +36,8 @@ _CLIENT = re.compile(r"[\w.:/*?@\[\]-]+")
 _OPTION = re.compile(r"[a-z_0-9]+(=[\w.:/-]+)?")
 #: The object that the API refused to change, by the path of the request.
 _REFUSED = re.compile(r"/(persistentvolumes|persistentvolumeclaims|storageclasses)/([^/?: ]+)")
-_UNCHANGEABLE = re.compile(r"immutable|forbidden|can not be less", re.IGNORECASE)
+# Not what is refused for a lack of rights or a quota: "is forbidden: User ...", "is forbidden: exceeded quota".
+_UNCHANGEABLE = re.compile(r" 422 .*(immutable|forbidden|can not be less)|only dynamically provisioned", re.IGNORECASE)
 WAYS_OUT: Mapping[str, str] = {
     "persistentvolumes": (
         "nfs_storage_volumes: Kubernetes allows no other server and path of volume {name}; put the old ones back, or "

@@ -1828,6 +1828,15 @@ def check_nfs_storage(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> It
             "the address at which nodes mount its exports",
             f"set node_ip or ansible_host of {first.name}, or nfs_storage_server",
         )
+    address = parse_address(first.address) if first and not (given or served_elsewhere) else None
+    if first and address and (address.is_loopback or address.is_unspecified or address.is_link_local):
+        yield error(
+            "nfs-storage",
+            first.name,
+            f"the address {address}, which means another machine on each node",
+            "the address at which nodes mount its exports",
+            f"set node_ip or ansible_host of {first.name}, or nfs_storage_server",
+        )
     wanted = {str(item["server"]) for item in volumes if item.get("server")}
     wanted |= set() if served_elsewhere else {given or (first.name if first else "")}
     for server in cluster.nfs_servers:

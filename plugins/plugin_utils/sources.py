@@ -140,7 +140,9 @@ def dnf_settings(lines: str) -> dict[str, Any]:
 def file_path(url: str) -> str:
     """Return where a bundle has a file of elsewhere: below its server's name, as it lies there."""
     found = urlsplit(url)
-    parts = [re.sub(r"[^A-Za-z0-9._+-]", "_", part) for part in (found.netloc, *found.path.split("/")) if part]
+    # Not the name and password that may stand before it.
+    server = found.netloc.rpartition("@")[2]
+    parts = [re.sub(r"[^A-Za-z0-9._+-]", "_", part) for part in (server, *found.path.split("/")) if part]
     return "/".join(part for part in parts if part not in {".", ".."})
 
 

@@ -36,6 +36,17 @@ def refusal(folder: Path) -> str:
     return str(caught.value)
 
 
+def test_the_list_tells_no_passwords() -> None:
+    for source, told in {
+        "https://bob:hunter2@charts.example.com:8443/web.tgz?signature=hunter2": "https://charts.example.com:8443/web.tgz",
+        "docker://registry.example.com/web:1": "docker://registry.example.com/web:1",
+        "registry.example.com/web:1": "registry.example.com/web:1",
+        "": "",
+    }.items():
+        item = bundle.of_bytes("a", b"", source, "a", "1")
+        assert json.loads(bundle.document([item], {}))["files"][0]["source"] == told
+
+
 def test_a_whole_bundle(folder: Path) -> None:
     sums, listing = bundle.verified(folder)
     assert set(sums) == {*CONTENT, "bundle.json"}

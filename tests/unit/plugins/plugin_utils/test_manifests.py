@@ -407,6 +407,15 @@ class TestOthers:
         cluster("/api/v1/namespaces", "demo", {"kind": "Namespace"})
         assert "+ConfigMap demo/settings" in run(cluster, NAMESPACE, SETTINGS)
 
+    def test_a_namespace_of_somebody_s_stays(self, cluster: Any) -> None:
+        labels = {"f:labels": {"f:kubernetes.io/metadata.name": {}}}
+        made = [{"manager": "kubectl-create", "fieldsV1": {"f:metadata": labels}}, {"manager": "kubestead"}]
+        run(cluster, NAMESPACE, SETTINGS)
+        cluster.objects[DEMO]["metadata"]["managedFields"] = made
+        assert run(cluster) == ["-ConfigMap demo/settings"]
+        assert recorded(cluster) == {}
+        assert DEMO in cluster.objects
+
     def test_one_s_own_that_is_not_remembered(self, cluster: Any) -> None:
         run(cluster, NAMESPACE, SETTINGS)
         del cluster.objects[manifests.RECORD]

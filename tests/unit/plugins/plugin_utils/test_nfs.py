@@ -177,6 +177,7 @@ def test_what_kubernetes_never_changes(path: str, text: str, variable: str, name
         "nfs-storage: the API refused PATCH /api/v1/persistentvolumes/shared: 500 InternalError: etcd",
         "nfs-storage: the API refused PATCH /apis/apps/v1/namespaces/a/daemonsets/b: 422 Invalid: field is immutable",
         "nfs-storage: nothing answered",
+        'nfs-storage: the API refused PATCH /api/v1/persistentvolumes/a: 403 Forbidden: "a" is forbidden: User "jane"',
     ],
 )
 def test_other_messages_stay(message: str) -> None:

@@ -642,6 +642,8 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "nfs_storage_volumes", "the name a 2 times", "of its own", "rename"),
     ("nfs-storage", "error", both(network(nfs_storage_enabled=True), nfs_server(True, "")),
      "store1", "no address", "nodes mount", "set node_ip or ansible_host of store1, or nfs_storage_server"),
+    ("nfs-storage", "error", both(network(nfs_storage_enabled=True), nfs_server(True, "127.0.1.1")),
+     "store1", "the address 127.0.1.1", "nodes mount", "set node_ip or ansible_host of store1, or nfs_storage_server"),
     ("nfs-storage", "error", both(network(nfs_storage_enabled=True), nfs_server(False)),
      "nfs_server_enabled of store1", "false, while nfs_storage_enabled", "as long as", "to false with"),
     ("nfs-storage", "error",

@@ -274,6 +274,7 @@ def test_whose_packages_the_runtime_is(system: dict[str, str], source: str, cont
     [
         ("https://get.helm.sh/helm-v4.3.0-linux-amd64.tar.gz", "get.helm.sh/helm-v4.3.0-linux-amd64.tar.gz"),
         ("http://10.0.0.9:8081/a//b+c/../d e?token=x", "10.0.0.9_8081/a/b+c/d_e"),
+        ("https://bob:hunter2@repo.example.com/a", "repo.example.com/a"),
     ],
 )
 def test_files_of_a_bundle_lie_as_their_urls_say(url: str, path: str) -> None:
