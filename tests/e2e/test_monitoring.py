@@ -25,6 +25,8 @@ monitoring_scrape_interval: 15s
 monitoring_prometheus_resources: {requests: {cpu: 50m, memory: 128Mi}, limits: {memory: 1Gi}}
 # Its server can't be built here.
 monitoring_grafana_enabled: false
+# The lab's etcd does not sync its log, but how long that takes is watched here.
+cluster_configuration: {}
 monitoring_alertmanager_configuration: {route: {receiver: nobody}, receivers: [{name: nobody}]}
 """
 
