@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.utils.display import Display
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, variables
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, variables, view
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import (
     UNDEFINED,
     HostVariables,
@@ -127,7 +127,7 @@ def delegated_results(registered: object) -> dict[str, Mapping[str, Any]]:
 
 def node_address(values: HostVariables, name: str) -> str:
     """The address at which nodes find a host."""
-    return values.text("node_ip") or resolve(values.text("ansible_host") or name)
+    return view.address_of(name, lambda _host, variable: values.text(variable), resolve)
 
 
 def build_report(

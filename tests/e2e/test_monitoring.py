@@ -87,26 +87,16 @@ def test_the_virtual_ip_held_by_two(cluster: Cluster) -> None:
     ask(cluster, "alert", "VirtualIPHeldByTwo", "inactive")
 
 
-def test_a_load_balancer_that_is_down(cluster: Cluster) -> None:
+@pytest.mark.parametrize(("service", "alert"), [("haproxy", "LoadBalancerDown"), ("keepalived", "KeepalivedDown")])
+def test_a_service_that_is_down(cluster: Cluster, service: str, alert: str) -> None:
     (holder,) = cluster.holders()
     other = next(name for name in cluster.control_planes if name != holder)
-    cluster.on(other, "systemctl", "stop", "haproxy")
+    cluster.on(other, "systemctl", "stop", service)
     try:
-        ask(cluster, "alert", "LoadBalancerDown", "firing")
+        ask(cluster, "alert", alert, "firing")
     finally:
-        cluster.on(other, "systemctl", "start", "haproxy")
-    ask(cluster, "alert", "LoadBalancerDown", "inactive")
-
-
-def test_a_keepalived_that_is_down(cluster: Cluster) -> None:
-    (holder,) = cluster.holders()
-    other = next(name for name in cluster.control_planes if name != holder)
-    cluster.on(other, "systemctl", "stop", "keepalived")
-    try:
-        ask(cluster, "alert", "KeepalivedDown", "firing")
-    finally:
-        cluster.on(other, "systemctl", "start", "keepalived")
-    ask(cluster, "alert", "KeepalivedDown", "inactive")
+        cluster.on(other, "systemctl", "start", service)
+    ask(cluster, "alert", alert, "inactive")
 
 
 def test_off_again(cluster: Cluster) -> None:
