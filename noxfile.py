@@ -178,6 +178,7 @@ E2E = [
     "tests/e2e/test_grow.py",
     "tests/e2e/test_smoke_reset.py",
     "tests/e2e/test_network.py",
+    "tests/e2e/test_versions.py",
     "tests/e2e/test_docker.py",
     "tests/e2e/test_monitoring.py",
 ]

@@ -210,13 +210,8 @@ class ActionModule(ActionBase):
         members = {host for name in bundle_nodes.NODES for host in groups[name]}
         nodes = []
         for host in dict.fromkeys(host for hosts in groups.values() for host in hosts):
-            raw = variables["hostvars"].raw_get(host)
-            evaluate = (
-                lambda name, host=host: variables["hostvars"][host][name],
-                # It may refer to what only this play knows, such as a role's default.
-                lambda name, raw=raw: self._templar.template(raw[name]),
-            )
-            nodes.append(bundle_nodes.Node.of(host, host in members, HostVariables(raw, evaluate)))
+            values = HostVariables.of(variables["hostvars"], host, self._templar)
+            nodes.append(bundle_nodes.Node.of(host, host in members, values))
         return nodes
 
     def _plan(self, arguments: dict[str, Any], nodes: list[bundle_nodes.Node], scratch: Path) -> Plan:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import view
-from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import HostVariables, resolve
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import NFS_GROUP, HostVariables, resolve
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.settings import SettingsAction
 
 
@@ -25,7 +25,7 @@ class ActionModule(SettingsAction):
             return HostVariables(hostvars.raw_get(host), [hostvars[host].__getitem__]).get(name)
 
         hosts = view.build_hosts(variables["groups"], variable, resolve)
-        servers = variables["groups"].get(view.NFS_GROUP, [])
+        servers = variables["groups"].get(NFS_GROUP, [])
         nfs_server = view.address_of(servers[0], variable, resolve) if servers else ""
         result.update(changed=False, view=view.build(arguments["settings"], hosts, nfs_server))
         return result

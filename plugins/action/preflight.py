@@ -9,10 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.display import Display
 
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, variables, view
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import (
+    CONTROL_PLANE_GROUP,
+    NFS_GROUP,
+    NODE_GROUP,
     UNDEFINED,
     HostVariables,
     mapping,
@@ -83,26 +87,21 @@ class ActionModule(SettingsAction):
             result.update(failed=True, msg=message(errors))
         return result
 
-    def values(self, hostvars: Any, name: str) -> HostVariables:
-        """A host's variables. What they refer to may be a role's default, which only the task's own variables have."""
-        raw = hostvars.raw_get(name)
-        return HostVariables(
-            raw, (lambda variable: hostvars[name][variable], lambda variable: self._templar.template(raw[variable]))
-        )
-
     def nfs_servers(self, task_vars: Mapping[str, Any]) -> Iterator[preflight.NfsServer]:
         """The hosts of group nfs_server, which need not be nodes."""
-        for name in task_vars.get("groups", {}).get("nfs_server", ()):
-            values = self.values(task_vars["hostvars"], name)
-            enabled = (values.text("nfs_server_enabled") or "true").lower() not in ("false", "no", "off", "0")
-            yield preflight.NfsServer(name, node_address(values, name), enabled)
+        for name in task_vars.get("groups", {}).get(NFS_GROUP, ()):
+            values = HostVariables.of(task_vars["hostvars"], name, self._templar)
+            enabled = values.get("nfs_server_enabled")
+            # Whether it is a boolean at all is rule variable-type's.
+            on = enabled is None or boolean(enabled, strict=False)
+            yield preflight.NfsServer(name, node_address(values, name), on)
 
     def reports(
         self, task_vars: Mapping[str, Any], arguments: Mapping[str, Any], intent: preflight.ClusterIntent
     ) -> Iterator[preflight.HostReport]:
         """What is known of each host of the inventory's two groups, control planes first."""
         hostvars = task_vars["hostvars"]
-        groups = {name: task_vars["groups"].get(name, []) for name in (preflight.CONTROL_PLANE, preflight.WORKER)}
+        groups = {name: task_vars["groups"].get(name, []) for name in (CONTROL_PLANE_GROUP, NODE_GROUP)}
         delegated = delegated_results(task_vars.get(arguments["delegated_var"]))
         # Hosts that were in the play and are no more were lost before this task.
         lost = set(task_vars.get("ansible_play_hosts_all", ())) - set(task_vars.get("ansible_play_hosts", ()))
@@ -111,7 +110,7 @@ class ActionModule(SettingsAction):
             yield build_report(
                 name,
                 frozenset(group for group, members in groups.items() if name in members),
-                self.values(hostvars, name),
+                HostVariables.of(hostvars, name, self._templar),
                 mapping(raw.get(arguments["state_var"])) or delegated.get(name, {}),
                 mapping(raw.get(arguments["reachability_var"])).get("results") or (),
                 intent,

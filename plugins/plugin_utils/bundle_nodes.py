@@ -9,11 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle import BundleError
-from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import HostVariables, sequence
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import (
+    CONTROL_PLANE_GROUP,
+    MIRROR_GROUP,
+    NFS_GROUP,
+    NODE_GROUP,
+    HostVariables,
+    sequence,
+)
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import containerd_from_docker
 
-NODES = ("kube_control_plane", "kube_node")
-OTHERS = ("kube_mirror", "nfs_server")
+NODES = (CONTROL_PLANE_GROUP, NODE_GROUP)
+OTHERS = (MIRROR_GROUP, NFS_GROUP)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,12 @@ from ansible.errors import AnsibleError
 #: Settings that could not be evaluated travel under this key from the evaluation of the arguments to the rules.
 UNDEFINED = "__undefined"
 
+#: The groups of an inventory.
+CONTROL_PLANE_GROUP = "kube_control_plane"
+NODE_GROUP = "kube_node"
+MIRROR_GROUP = "kube_mirror"
+NFS_GROUP = "nfs_server"
+
 
 def resolve(name: str) -> str:
     """The address of a host: itself where it is one, '' when the controller's resolver does not know it."""
@@ -60,6 +66,12 @@ class HostVariables:
         self.evaluate = evaluate
         self.known: dict[str, Any] = {}
         self.undefined: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, hostvars: Any, name: str, templar: Any) -> HostVariables:
+        """A host's variables. What they refer to may be a role's default, which only the task's own variables have."""
+        raw = hostvars.raw_get(name)
+        return cls(raw, (lambda variable: hostvars[name][variable], lambda variable: templar.template(raw[variable])))
 
     def get(self, name: str) -> Any:
         if name not in self.known:

@@ -20,14 +20,15 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import docker
-from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import mapping
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import (
+    CONTROL_PLANE_GROUP,
+    NODE_GROUP,
+    mapping,
+)
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import (
     containerd_from_docker,
     engine_from_docker,
 )
-
-CONTROL_PLANE = "kube_control_plane"
-WORKER = "kube_node"
 
 #: https://kubernetes.io/releases/ on 2026-11-22
 KUBEADM_UPGRADE = "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/"
@@ -178,7 +179,7 @@ class HostReport:
 
     @property
     def control_plane(self) -> bool:
-        return CONTROL_PLANE in self.groups
+        return CONTROL_PLANE_GROUP in self.groups
 
     @property
     def role(self) -> str:
@@ -682,10 +683,10 @@ def check_control_plane_none(_cluster: ClusterIntent, hosts: Sequence[HostReport
     if not control_planes(hosts):
         yield error(
             "control-plane-none",
-            CONTROL_PLANE,
+            CONTROL_PLANE_GROUP,
             "no host in the group",
             "at least one control plane",
-            f"put one host, or three for high availability, into the inventory group {CONTROL_PLANE}",
+            f"put one host, or three for high availability, into the inventory group {CONTROL_PLANE_GROUP}",
         )
 
 
@@ -694,7 +695,7 @@ def check_control_plane_even(_cluster: ClusterIntent, hosts: Sequence[HostReport
     if count and count % 2 == 0:
         yield warning(
             "control-plane-even",
-            CONTROL_PLANE,
+            CONTROL_PLANE_GROUP,
             f"{count} control planes",
             "an odd number (1, 3, 5)",
             f"add or remove one: etcd on {count} members survives no more failures than on {count - 1}",
@@ -1581,12 +1582,12 @@ def check_other_cluster(_cluster: ClusterIntent, hosts: Sequence[HostReport]) ->
                 host.name,
                 f"a member of a cluster (CA {short_hash(theirs)}), while no control plane here is initialised",
                 "bare machines, or the control planes of that cluster in the inventory",
-                f"put the control planes of its cluster into {CONTROL_PLANE}, or {remedy}",
+                f"put the control planes of its cluster into {CONTROL_PLANE_GROUP}, or {remedy}",
             )
 
 
 def check_role(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
-    names = {"control_plane": ("control plane", CONTROL_PLANE), "worker": ("worker", WORKER)}
+    names = {"control_plane": ("control plane", CONTROL_PLANE_GROUP), "worker": ("worker", NODE_GROUP)}
     for host in hosts:
         role = host.member.get("role")
         if host.membership == "member" and role in names and role != host.role:

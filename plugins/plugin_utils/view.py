@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import mapping, sequence
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import (
+    CONTROL_PLANE_GROUP,
+    NODE_GROUP,
+    mapping,
+    sequence,
+)
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import image_repository, minor_version
 
-CONTROL_PLANE_GROUP = "kube_control_plane"
-NODE_GROUP = "kube_node"
-NFS_GROUP = "nfs_server"
 # For a setting that can't be evaluated, which preflight reports.
 ENDPOINT_PORT = 8443
 API_PORT = 6443

@@ -18,10 +18,11 @@ import pytest
 import yaml
 
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, variables
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import CONTROL_PLANE_GROUP, NODE_GROUP
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/hosts"))
-GROUPS = (preflight.CONTROL_PLANE, preflight.WORKER)
+GROUPS = (CONTROL_PLANE_GROUP, NODE_GROUP)
 SPECS = variables.argument_specs(ROOT)
 HA = (ROOT / "examples/ha/hosts").read_text(encoding="utf-8")
 SECTION = re.compile(r"^ *# --- ", re.MULTILINE)
@@ -85,7 +86,7 @@ def test_there_are_examples() -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_inventory(example: Path) -> None:
     inventory = read_inventory(example / "hosts")
-    assert members(inventory, preflight.CONTROL_PLANE)
+    assert members(inventory, CONTROL_PLANE_GROUP)
     assert findings(inventory) == []
 
 
