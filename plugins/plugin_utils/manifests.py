@@ -281,6 +281,8 @@ class Part:
         self._name = name
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
         self._foreign: list[Identity] = []
+        #: Whether namespaces of new objects are there.
+        self._spaces: dict[str, bool] = {}
         self.recorded: dict[str, list[Identity]] = {}
         #: Namespaces and kinds that should go and stay, because others have objects in them.
         self.kept: dict[Identity, list[str]] = {}
@@ -339,6 +341,7 @@ class Part:
         """Return how an object differs from its definition."""
         live = self.live(identity)
         if live is None:
+            self._try(identity, definition)
             return Change(identity, definition, "", text_of(definition))
         if self._is_foreign(identity, live):
             self._foreign.append(identity)
@@ -361,6 +364,19 @@ class Part:
         if shown(live) == shown(after):
             return None
         return Change(identity, definition, before, text_of(shown(after), before=live))
+
+    def _try(self, identity: Identity, definition: Mapping[str, Any]) -> None:
+        """Have the API refuse a new object before anything is changed, where it could be put already."""
+        space = identity.namespace
+        if space and space not in self._spaces:
+            self._spaces[space] = self.live(Identity("v1", "Namespace", "", space)) is not None
+        if not self.path(identity) or (space and not self._spaces[space]):
+            return
+        try:
+            self.patch(identity, definition, dry_run=True)
+        except ApiError as error:
+            if not _passes(error):
+                raise
 
     def _is_foreign(self, identity: Identity, live: Mapping[str, Any]) -> bool:
         """Tell whether an object is somebody else's. A namespace may be shared: what others have there is kept."""

@@ -215,6 +215,28 @@ class TestApplying:
         assert recorded(cluster) == {"demo": ["Namespace demo", "Deployment demo/web"]}
         assert cluster.seconds == 0
 
+    def test_a_refusal_of_a_new_object_comes_before_the_first_change(self, cluster: Any) -> None:
+        run(cluster, NAMESPACE)
+        cluster.requests.clear()
+        cluster.refusals.append(lambda path, _wanted: cluster.refusal(422, "Invalid", "no") if "web" in path else None)
+        with pytest.raises(ApiError, match="422 Invalid: no"):
+            run(cluster, NAMESPACE, SETTINGS, WEB)
+        assert not [item for item in cluster.requests if not item.startswith("GET")]
+        assert recorded(cluster) == {"demo": ["Namespace demo"]}
+
+    def test_a_new_object_of_a_kind_or_namespace_to_come_is_not_tried(self, cluster: Any) -> None:
+        part = Part(cluster, "demo")
+        part.read()
+        cluster.refusals.append(lambda path, _wanted: cluster.refusal(422, "Invalid", f"tried {path}"))
+        with pytest.raises(ApiError, match=r"tried /api/v1/namespaces/demo$"):
+            part.plan(manifests.in_order([NAMESPACE]))
+        planned = part.plan(manifests.in_order([SETTINGS, WEB, POOL]))
+        assert names(change.identity for change in planned) == [
+            "ConfigMap demo/settings",
+            "Deployment demo/web",
+            "Pool demo/first",
+        ]
+
     def test_a_namespace_of_nobody(self, cluster: Any) -> None:
         with pytest.raises(ApiError, match="namespaces demo not found"):
             run(cluster, SETTINGS)
@@ -381,6 +403,12 @@ class TestWebhooks:
         assert self.MESSAGE in comment
         assert run(cluster, NAMESPACE, SETTINGS, WEB) == ["+ConfigMap demo/settings", "+Deployment demo/web"]
         assert run(cluster, NAMESPACE, SETTINGS, WEB) == []
+
+    def test_a_new_object_behind_it_is_planned(self, cluster: Any) -> None:
+        run(cluster, NAMESPACE)
+        self.broken_until(cluster, 2)
+        assert run(cluster, NAMESPACE, SETTINGS) == ["+ConfigMap demo/settings"]
+        assert cluster.seconds == 2
 
     def test_other_refusals_of_a_dry_run(self, cluster: Any) -> None:
         run(cluster, NAMESPACE, SETTINGS)
@@ -591,7 +619,8 @@ class TestRecord:
             pass
 
         def kill(path: str, _wanted: Any) -> None:
-            if "deployments" in path:
+            # Not while it is planned.
+            if "deployments" in path and any(item.startswith("PATCH") for item in cluster.requests):
                 raise Killed
 
         cluster.refusals.append(kill)
