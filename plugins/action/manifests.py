@@ -59,18 +59,22 @@ class ActionModule(ActionBase):
             return {"changed": bool(wanted), "applied": [str(item) for item in wanted], "removed": [], "diff": diff}
         part = manifests.Part(connect(arguments["kubeconfig"]), arguments["part"])
         part.read()
-        changes = part.plan(wanted)
+        changes = part.plan(wanted, check=self._task.check_mode)
         # Objects may be as they should and yet not be remembered as the part's.
         changed = bool(changes) or part.differs(part.remembered(wanted))
         for kind, others in part.kept.items():
-            self._display.warning(
-                f"{arguments['part']}: {kind} stays, for these objects are not the part's: {', '.join(others)}; remove "
-                "them and run this again"
+            which = ", ".join(others)
+            self._warn(
+                part, f"{kind} stays, for these objects are not the part's: {which}; remove them and run this again"
             )
+        for identity in part.replaced:
+            self._warn(part, f"{identity} stays, for something else has put it there")
         if not self._task.check_mode:
             part.apply(wanted, changes, arguments["timeout"])
             if arguments["wait"]:
                 part.wait_for_workloads(wanted, arguments["wait"])
+            for identity, nodes in part.unreached.items():
+                self._warn(part, f"{identity} was not waited for on {', '.join(nodes)}, which can't be reached")
         return {
             "changed": changed,
             "applied": [str(change.identity) for change in changes if change.wanted is not None],
@@ -86,6 +90,9 @@ class ActionModule(ActionBase):
                 for change in changes
             ],
         }
+
+    def _warn(self, part: manifests.Part, text: str) -> None:
+        self._display.warning(f"{part.name}: {text}")
 
     def _definitions(self, arguments: dict[str, Any], variables: dict[str, Any]) -> list[dict[str, Any]]:
         texts = [

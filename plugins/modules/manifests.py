@@ -17,6 +17,9 @@ description:
   - Objects are compared and applied by the API itself, by server-side apply and its dry run. What others have set in
     fields that are not listed stays. An object with the annotation C(kubestead.io/create-only=true) is created where
     it is missing, and left alone from then on.
+  - What the API would refuse is told before anything is changed, as far as its namespace and kind are there. An object
+    that somebody else has put there under the same name is refused, and left with a warning when it should go. A part
+    whose storage class has volumes in use does not go.
   - It runs on the controller and needs nothing but the cluster's endpoint.
 author:
   - kubestead contributors (@kubestead)

@@ -209,10 +209,11 @@ def text_of(definition: Mapping[str, Any], before: Mapping[str, Any] | None = No
     return yaml.safe_dump(content, sort_keys=True, allow_unicode=True)
 
 
-def rolled_out(live: Mapping[str, Any]) -> str | None:
+def rolled_out(live: Mapping[str, Any], unreached: int = 0) -> str | None:
     """Return what a workload still waits for, None if it is rolled out or none.
 
-    As kubectl rollout status sees it (https://github.com/kubernetes/kubectl/blob/master/pkg/polymorphichelpers/).
+    As kubectl rollout status sees it (https://github.com/kubernetes/kubectl/blob/master/pkg/polymorphichelpers/), but
+    for pods of a DaemonSet on nodes that can't be reached.
     """
     if live["kind"] not in WORKLOADS:
         return None
@@ -220,12 +221,14 @@ def rolled_out(live: Mapping[str, Any]) -> str | None:
     if status.get("observedGeneration", 0) < live["metadata"]["generation"]:
         return "not seen by its controller yet"
     if live["kind"] == "DaemonSet":
-        wanted = status.get("desiredNumberScheduled", 0)
+        if not status.get("desiredNumberScheduled"):
+            return "fits no node (see its nodeSelector and the nodes' taints)"
+        wanted = status["desiredNumberScheduled"]
         updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
     else:
         wanted = live["spec"].get("replicas", 1)
         updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
-    if updated < wanted or available < wanted:
+    if min(updated, available) < wanted - unreached:
         return f"{updated} of {wanted} pods updated, {available} available"
     if live["kind"] == "Deployment" and status.get("replicas", 0) > updated:
         # Until then it may be the old pods that are available.
@@ -257,6 +260,17 @@ def made_by_others(namespace: Mapping[str, Any]) -> bool:
     return any(f"f:{NAME_LABEL}" in labels for labels in fields)
 
 
+def is_foreign(identity: Identity, live: Mapping[str, Any]) -> bool:
+    """Tell whether an object is somebody else's. A namespace may be shared: what others have there is kept."""
+    return FIELD_MANAGER not in managers(live) and identity.kind != "Namespace"
+
+
+def lost(node: Mapping[str, Any]) -> bool:
+    """Tell whether a node has not been heard of for long: one that is starting says itself that it is not ready."""
+    conditions = node.get("status", {}).get("conditions") or []
+    return any(item["type"] == "Ready" and item["status"] == "Unknown" for item in conditions)
+
+
 def containers(live: Mapping[str, Any]) -> set[str]:
     """Return the names of a workload's containers."""
     template = live.get("spec", {}).get("template", {}) if live["kind"] in WORKLOADS else {}
@@ -278,7 +292,7 @@ class Part:
     def __init__(self, api: Api, name: str) -> None:
         """Remember where; nothing is asked yet."""
         self._api = api
-        self._name = name
+        self.name = name
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
         self._foreign: list[Identity] = []
         #: Whether namespaces of new objects are there.
@@ -286,6 +300,10 @@ class Part:
         self.recorded: dict[str, list[Identity]] = {}
         #: Namespaces and kinds that should go and stay, because others have objects in them.
         self.kept: dict[Identity, list[str]] = {}
+        #: Objects that should go and stay, because somebody has put others in their place.
+        self.replaced: list[Identity] = []
+        #: Nodes whose pods of a DaemonSet were not waited for.
+        self.unreached: dict[Identity, list[str]] = {}
 
     def read(self) -> None:
         """Read what all parts consist of."""
@@ -343,7 +361,7 @@ class Part:
         if live is None:
             self._try(identity, definition)
             return Change(identity, definition, "", text_of(definition))
-        if self._is_foreign(identity, live):
+        if is_foreign(identity, live):
             self._foreign.append(identity)
             return None
         annotations = definition["metadata"].get("annotations") or {}
@@ -378,13 +396,11 @@ class Part:
             if not _passes(error):
                 raise
 
-    def _is_foreign(self, identity: Identity, live: Mapping[str, Any]) -> bool:
-        """Tell whether an object is somebody else's. A namespace may be shared: what others have there is kept."""
-        own = identity in self.recorded.get(self._name, []) or FIELD_MANAGER in managers(live)
-        return not own and identity.kind != "Namespace"
+    def plan(self, wanted: Mapping[Identity, Mapping[str, Any]], check: bool = False) -> list[Change]:
+        """Return all that has to change: first what is applied, then what goes, last come first gone.
 
-    def plan(self, wanted: Mapping[Identity, Mapping[str, Any]]) -> list[Change]:
-        """Return all that has to change: first what is applied, then what goes, last come first gone."""
+        In a check other parts still have the claims that they give back before this one goes.
+        """
         self._foreign = []
         changes = [self.difference(identity, definition) for identity, definition in wanted.items()]
         if self._foreign:
@@ -392,17 +408,47 @@ class Part:
                 f"found {', '.join(map(str, self._foreign))}, which something else has put there; expected no objects "
                 "of these names: remove them by what brought them, or switch this part off"
             )
-        gone = [identity for identity in reversed(self.recorded.get(self._name, [])) if identity not in wanted]
+        gone = [identity for identity in reversed(self.recorded.get(self.name, [])) if identity not in wanted]
         lives = {identity: live for identity in gone if (live := self.live(identity))}
+        self.replaced = [identity for identity, live in lives.items() if is_foreign(identity, live)]
+        lives = {identity: live for identity, live in lives.items() if identity not in self.replaced}
+        if not wanted:
+            self._refuse_volumes(lives, check)
         self.kept = self._used_by_others(lives)
-        staying = {item for item, live in lives.items() if item.kind == "Namespace" and made_by_others(live)}
+        staying = [item for item, live in lives.items() if item.kind == "Namespace" and made_by_others(live)]
         self.kept = {item: others for item, others in self.kept.items() if item not in staying}
+        changes += [self._left(item, lives[item]) for item in staying if FIELD_MANAGER in managers(lives[item])]
         removals = [
             Change(item, None, text_of(shown(live)), "")
             for item, live in lives.items()
             if item not in self.kept and item not in staying
         ]
         return [change for change in changes if change] + removals
+
+    def _left(self, identity: Identity, live: Mapping[str, Any]) -> Change | None:
+        """Return how somebody else's namespace loses what the part has put on it."""
+        bare = {"apiVersion": identity.api_version, "kind": identity.kind, "metadata": {"name": identity.name}}
+        before, after = shown(live), shown(self.patch(identity, bare, dry_run=True))
+        return None if before == after else Change(identity, bare, text_of(before), text_of(after))
+
+    def _refuse_volumes(self, lives: Mapping[Identity, Mapping[str, Any]], check: bool) -> None:
+        """Refuse to take away what pods' volumes stand on: nobody could unmount or delete them any more."""
+        classes = {identity.name for identity in lives if identity.kind == "StorageClass"}
+        volumes = self._api.request("GET", "/api/v1/persistentvolumes")["items"] if classes else []
+        of_parts = {identity for identities in self.recorded.values() for identity in identities}
+        used = []
+        for volume in volumes:
+            spec = volume["spec"]
+            if spec.get("storageClassName") not in classes or volume.get("status", {}).get("phase") != "Bound":
+                continue
+            claim = Identity("v1", "PersistentVolumeClaim", spec["claimRef"]["namespace"], spec["claimRef"]["name"])
+            if not (check and claim in of_parts):
+                used.append(str(claim))
+        if used:
+            raise DefinitionError(
+                f"found volumes of class {', '.join(sorted(classes))} in use by {', '.join(sorted(used))}; expected "
+                "none: delete what uses these claims, and the claims, or leave this part on"
+            )
 
     def _used_by_others(self, lives: Mapping[Identity, Mapping[str, Any]]) -> dict[Identity, list[str]]:
         """Return which of the namespaces and kinds that should go hold objects that are not the part's."""
@@ -447,7 +493,8 @@ class Part:
 
     def _others(self, items: Iterable[tuple[Identity, Mapping[str, Any]]], programs: set[str]) -> list[Identity]:
         """Return those objects that neither the part has nor its programs have made."""
-        own = {(item.kind, item.namespace, item.name) for item in self.recorded.get(self._name, [])}
+        mine = [item for item in self.recorded.get(self.name, []) if item not in self.replaced]
+        own = {(item.kind, item.namespace, item.name) for item in mine}
         return [
             identity
             for identity, live in items
@@ -458,11 +505,11 @@ class Part:
 
     def remembered(self, wanted: Iterable[Identity]) -> list[Identity]:
         """Return what the record should list: what is wanted, and what still has to go."""
-        return [*wanted, *(identity for identity in self.recorded.get(self._name, []) if identity in self.kept)]
+        return [*wanted, *(identity for identity in self.recorded.get(self.name, []) if identity in self.kept)]
 
     def differs(self, identities: Sequence[Identity]) -> bool:
         """Tell whether the record says otherwise."""
-        return list(identities) != self.recorded.get(self._name, [])
+        return list(identities) != self.recorded.get(self.name, [])
 
     def record(self, identities: Sequence[Identity]) -> None:
         """Write down what the part consists of, unless just that is written."""
@@ -470,7 +517,7 @@ class Part:
             return
         rows = [[item.api_version, item.kind, item.namespace, item.name] for item in identities]
         # null takes a key away.
-        data = {"data": {self._name: json.dumps(rows) if rows else None}}
+        data = {"data": {self.name: json.dumps(rows) if rows else None}}
         try:
             self._api.request("PATCH", RECORD, data, MERGE_PATCH)
         except ApiError as error:
@@ -481,14 +528,14 @@ class Part:
             place, _slash, name = RECORD.rpartition("/")
             document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **data}
             self._api.request("POST", place, document)
-        self.recorded = {part: items for part, items in self.recorded.items() if part != self._name}
+        self.recorded = {part: items for part, items in self.recorded.items() if part != self.name}
         if identities:
-            self.recorded[self._name] = list(identities)
+            self.recorded[self.name] = list(identities)
 
     def apply(self, wanted: Mapping[Identity, Mapping[str, Any]], changes: Sequence[Change], timeout: float) -> None:
         """Do what was planned."""
         deadline = time.monotonic() + timeout
-        before = self.recorded.get(self._name, [])
+        before = self.recorded.get(self.name, [])
         self.record([*wanted, *(identity for identity in before if identity not in wanted)])
         for change in changes:
             if change.wanted is not None:
@@ -533,7 +580,23 @@ class Part:
 
     def _not_rolled_out(self, identity: Identity) -> str | None:
         live = self.live(identity)
-        return "not there" if live is None else rolled_out(live)
+        if live is None:
+            return "not there"
+        found = rolled_out(live)
+        if found and identity.kind == "DaemonSet":
+            self.unreached[identity] = self._unreached(live)
+            found = rolled_out(live, len(self.unreached[identity]))
+        return found
+
+    def _unreached(self, live: Mapping[str, Any]) -> list[str]:
+        """Return the lost nodes that have a DaemonSet's pods."""
+        nodes = {node["metadata"]["name"] for node in self._api.request("GET", "/api/v1/nodes")["items"] if lost(node)}
+        if not nodes:
+            return []
+        labels = ",".join(f"{name}={value}" for name, value in live["spec"]["selector"]["matchLabels"].items())
+        path = f"/api/v1/namespaces/{live['metadata']['namespace']}/pods"
+        pods = self._api.request("GET", path, query={"labelSelector": labels})["items"]
+        return sorted(nodes & {pod["spec"].get("nodeName") for pod in pods})
 
     def wait_for_workloads(self, wanted: Iterable[Identity], timeout: float) -> None:
         """Wait until all workloads of the part are rolled out."""

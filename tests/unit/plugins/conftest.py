@@ -55,12 +55,15 @@ class Cluster:
         self.kinds: dict[str, dict[str, tuple[str, bool]]] = {
             "/api/v1": {
                 "Namespace": ("namespaces", False),
+                "Node": ("nodes", False),
+                "Pod": ("pods", True),
                 "ConfigMap": ("configmaps", True),
                 "Secret": ("secrets", True),
                 "Service": ("services", True),
                 "PersistentVolume": ("persistentvolumes", False),
             },
             "/apis/apps/v1": {"Deployment": ("deployments", True), "DaemonSet": ("daemonsets", True)},
+            "/apis/storage.k8s.io/v1": {"StorageClass": ("storageclasses", False)},
             "/apis/apiextensions.k8s.io/v1": {"CustomResourceDefinition": ("customresourcedefinitions", False)},
         }
         self.requests: list[str] = []

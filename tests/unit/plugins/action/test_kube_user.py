@@ -87,6 +87,8 @@ class Api:
     ) -> Any:
         if method == "GET":
             return self.get(path) or self.items(path.rpartition("/")[2])
+        if query:
+            body = {**body, "metadata": {**body["metadata"], "managedFields": [{"manager": query["fieldManager"]}]}}
         if query and query.get("dryRun"):
             return body
         self.calls.append(f"{method} {path}")

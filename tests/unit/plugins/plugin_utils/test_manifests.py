@@ -258,6 +258,50 @@ class TestVolumes:
         assert cluster.objects["/api/v1/persistentvolumes/shared"]["spec"]["claimRef"] == claim
 
 
+class TestClasses:
+    CLASS = item("StorageClass", "nfs", "", "storage.k8s.io/v1", provisioner="example.com/nfs")
+    CLAIM = ("v1", "PersistentVolumeClaim", "shop", "data")
+
+    def volume(self, cluster: Any, name: str, phase: str, storage_class: str = "nfs") -> None:
+        spec = {"storageClassName": storage_class, "claimRef": {"namespace": "shop", "name": "data"}}
+        cluster(
+            "/api/v1/persistentvolumes", name, {"kind": "PersistentVolume", "spec": spec, "status": {"phase": phase}}
+        )
+
+    def plan(self, cluster: Any, *wanted: dict[str, Any], check: bool = False) -> list[str]:
+        part = Part(cluster, "demo")
+        part.read()
+        return names(change.identity for change in part.plan(manifests.in_order(wanted), check))
+
+    def test_one_whose_volumes_are_in_use_stays(self, cluster: Any) -> None:
+        run(cluster, NAMESPACE, self.CLASS, WEB)
+        self.volume(cluster, "pvc-1", "Bound")
+        for check in (True, False):
+            with pytest.raises(DefinitionError) as caught:
+                self.plan(cluster, check=check)
+            assert str(caught.value) == (
+                "found volumes of class nfs in use by PersistentVolumeClaim shop/data; expected none: delete what uses "
+                "these claims, and the claims, or leave this part on"
+            )
+        # Volumes outlive their class as long as there is what serves them.
+        assert self.plan(cluster, NAMESPACE, WEB) == ["StorageClass nfs"]
+
+    def test_others_do_not_matter(self, cluster: Any) -> None:
+        run(cluster, self.CLASS)
+        self.volume(cluster, "pvc-1", "Released")
+        self.volume(cluster, "pvc-2", "Bound", "fast")
+        assert self.plan(cluster) == ["StorageClass nfs"]
+
+    def test_a_claim_that_another_part_gives_back_before(self, cluster: Any) -> None:
+        run(cluster, self.CLASS)
+        self.volume(cluster, "pvc-1", "Bound")
+        other = Part(cluster, "shop")
+        other.record([Identity(*self.CLAIM)])
+        assert self.plan(cluster, check=True) == ["StorageClass nfs"]
+        with pytest.raises(DefinitionError, match="in use by PersistentVolumeClaim shop/data"):
+            self.plan(cluster)
+
+
 class TestCreateOnly:
     PASSWORD = item(
         "Secret", "password", metadata={"annotations": {manifests.CREATE_ONLY: "true"}}, stringData={"p": SECRET}
@@ -443,6 +487,39 @@ class TestOthers:
         assert run(cluster) == ["-ConfigMap demo/settings"]
         assert recorded(cluster) == {}
         assert DEMO in cluster.objects
+
+    def test_a_namespace_of_somebody_s_loses_what_was_put_on_it(self, cluster: Any) -> None:
+        label = "pod-security.kubernetes.io/enforce"
+        space = item("Namespace", "demo", "", metadata={"labels": {label: "privileged"}})
+        cluster("/api/v1/namespaces", "demo", {"kind": "Namespace"})
+        run(cluster, space, SETTINGS)
+        made = {
+            "manager": "kubectl-create",
+            "fieldsV1": {"f:metadata": {"f:labels": {f"f:{manifests.NAME_LABEL}": {}}}},
+        }
+        cluster.objects[DEMO]["metadata"]["managedFields"].append(made)
+        assert run(cluster) == ["+Namespace demo", "-ConfigMap demo/settings"]
+        assert label not in cluster.objects[DEMO]["metadata"].get("labels", {})
+        assert recorded(cluster) == {}
+        assert run(cluster) == []
+
+    def test_what_somebody_has_put_in_the_place_of_one_s_own(self, cluster: Any) -> None:
+        run(cluster, NAMESPACE, SETTINGS, WEB)
+        cluster.objects[f"{DEMO}/configmaps/settings"]["metadata"]["managedFields"] = [{"manager": "helm"}]
+        with pytest.raises(
+            DefinitionError, match=r"^found ConfigMap demo/settings, which something else has put there"
+        ):
+            run(cluster, NAMESPACE, SETTINGS, WEB)
+        part = Part(cluster, "demo")
+        part.read()
+        changes = part.plan({})
+        assert names(change.identity for change in changes) == ["Deployment demo/web"]
+        assert part.replaced == [Identity("v1", "ConfigMap", "demo", "settings")]
+        # It is in the namespace, which stays for it.
+        assert names(part.kept) == ["Namespace demo"]
+        part.apply({}, changes, 60)
+        assert recorded(cluster) == {"demo": ["Namespace demo"]}
+        assert f"{DEMO}/configmaps/settings" in cluster.objects
 
     def test_one_s_own_that_is_not_remembered(self, cluster: Any) -> None:
         run(cluster, NAMESPACE, SETTINGS)
@@ -729,6 +806,39 @@ class TestRollouts:
     )
     def test_what_is_waited_for(self, live: Any, expected: str | None) -> None:
         assert manifests.rolled_out(live) == expected
+
+    def daemon_set(self, cluster: Any, **status: int) -> Any:
+        """One whose pods are on w1, which is starting, and on w2, which is lost."""
+        for name, heard in (("w1", "False"), ("w2", "Unknown"), ("w3", "Unknown")):
+            conditions = [{"type": "MemoryPressure", "status": "Unknown"}, {"type": "Ready", "status": heard}]
+            cluster("/api/v1/nodes", name, {"kind": "Node", "status": {"conditions": conditions}})
+        for node in ("w1", "w2"):
+            cluster("/api/v1/namespaces/demo/pods", f"speaker-{node}", {"kind": "Pod", "spec": {"nodeName": node}})
+        selector = {"matchLabels": {"app": "speaker"}}
+        speaker = item("DaemonSet", "speaker", version="apps/v1", spec={"selector": selector})
+        run(cluster, NAMESPACE, speaker)
+        live = cluster.objects["/apis/apps/v1/namespaces/demo/daemonsets/speaker"]
+        live["status"] = {"observedGeneration": live["metadata"]["generation"], **status}
+        return speaker
+
+    def test_lost_nodes_are_not_waited_for(self, cluster: Any) -> None:
+        wanted = manifests.in_order(
+            [self.daemon_set(cluster, desiredNumberScheduled=2, updatedNumberScheduled=2, numberAvailable=1)]
+        )
+        part = Part(cluster, "demo")
+        part.wait_for_workloads(wanted, 20)
+        assert cluster.seconds == 0
+        assert part.unreached == {Identity("apps/v1", "DaemonSet", "demo", "speaker"): ["w2"]}
+
+    def test_nodes_that_start_are_waited_for(self, cluster: Any) -> None:
+        wanted = manifests.in_order([self.daemon_set(cluster, desiredNumberScheduled=2, updatedNumberScheduled=2)])
+        with pytest.raises(NotDone, match="2 of 2 pods updated, 0 available"):
+            Part(cluster, "demo").wait_for_workloads(wanted, 20)
+
+    def test_one_that_fits_no_node(self, cluster: Any) -> None:
+        wanted = manifests.in_order([self.daemon_set(cluster)])
+        with pytest.raises(NotDone, match="fits no node"):
+            Part(cluster, "demo").wait_for_workloads(wanted, 20)
 
     def test_waits(self, cluster: Any) -> None:
         cluster.slowness = 7
