@@ -9,12 +9,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.lab.lab import load
 
-from .cluster import BUILD, ROOT, Cluster, fresh
+from .cluster import API_PORT, BUILD, ENDPOINT_PORT, ROOT, Cluster, fresh, wait_for
 
 ASK = ROOT / "molecule/platform/verify/monitoring.py"
 NODE_DOWN_SECONDS = 900
@@ -58,9 +59,9 @@ def watched(machines: Cluster) -> Cluster:
     return machines
 
 
-def ask(cluster: Cluster, *question: str) -> None:
+def ask(cluster: Cluster, *question: str, kubeconfig: Path | None = None) -> None:
     done = subprocess.run(
-        [sys.executable, str(ASK), str(cluster.kubeconfig), *question],
+        [sys.executable, str(ASK), str(kubeconfig or cluster.kubeconfig), *question],
         env={**os.environ, "PYTHONPATH": str(BUILD / "collections")},
         capture_output=True,
         text=True,
@@ -87,6 +88,23 @@ def test_the_virtual_ip_held_by_two(cluster: Cluster) -> None:
     ask(cluster, "alert", "VirtualIPHeldByTwo", "inactive")
 
 
+def test_the_virtual_ip_held_by_none(cluster: Cluster, tmp_path: Path) -> None:
+    # Nobody reaches the API by it then.
+    direct = tmp_path / "kubeconfig"
+    machine = cluster.lab.nodes[cluster.control_planes[0]].address
+    text = cluster.kubeconfig.read_text()
+    direct.write_text(text.replace(f"{cluster.lab.vip}:{ENDPOINT_PORT}", f"{machine}:{API_PORT}"))
+    assert direct.read_text() != text
+    try:
+        for name in cluster.control_planes:
+            cluster.on(name, "systemctl", "stop", "keepalived")
+        ask(cluster, "alert", "VirtualIPHeldByNone", "firing", kubeconfig=direct)
+    finally:
+        for name in cluster.control_planes:
+            cluster.on(name, "systemctl", "start", "keepalived")
+    ask(cluster, "alert", "VirtualIPHeldByNone", "inactive", kubeconfig=direct)
+
+
 @pytest.mark.parametrize(("service", "alert"), [("haproxy", "LoadBalancerDown"), ("keepalived", "KeepalivedDown")])
 def test_a_service_that_is_down(cluster: Cluster, service: str, alert: str) -> None:
     (holder,) = cluster.holders()
@@ -97,6 +115,19 @@ def test_a_service_that_is_down(cluster: Cluster, service: str, alert: str) -> N
     finally:
         cluster.on(other, "systemctl", "start", service)
     ask(cluster, "alert", alert, "inactive")
+
+
+def test_a_machine_that_is_down_keeps_nobody_waiting(cluster: Cluster) -> None:
+    """Its pod of every DaemonSet is missing, and the other machines are looked after all the same."""
+    cluster.act("kill", "w1")
+    try:
+        wait_for("w1 is lost", lambda: "w1" not in cluster.ready_nodes(), 180)
+        run = cluster.site("--limit", "all:!w1").succeeded()
+        assert not run.changed
+        assert "DaemonSet monitoring/node-exporter was not waited for on w1" in " ".join(run.output.split())
+    finally:
+        cluster.act("start", "w1")
+    wait_for("w1 is back", lambda: "w1" in cluster.ready_nodes(), 180)
 
 
 def test_off_again(cluster: Cluster) -> None:

@@ -68,6 +68,13 @@ class Api:
         pem = self.issue(found.subject, found.public_key(), days)
         request["status"]["certificate"] = base64.b64encode(pem.encode()).decode()
 
+    def approve(self, request: dict[str, Any]) -> None:
+        assert request["status"]["conditions"][0]["type"] == "Approved"
+        if self.denies:
+            request["status"]["conditions"].append({"type": "Failed", "message": "the signer says no"})
+        elif self.signs:
+            self.sign(request)
+
     def get(self, path: str) -> Any:
         if path == RBAC:
             kinds = {"Role": True, "ClusterRole": False, "RoleBinding": True, "ClusterRoleBinding": False}
@@ -89,19 +96,15 @@ class Api:
             return self.get(path) or self.items(path.rpartition("/")[2])
         if query:
             body = {**body, "metadata": {**body["metadata"], "managedFields": [{"manager": query["fieldManager"]}]}}
-        if query and query.get("dryRun"):
-            return body
+            if query.get("dryRun"):
+                return body
         self.calls.append(f"{method} {path}")
         if method == "DELETE":
             del self.objects[path]
             return {}
         if path.endswith("/approval"):
             path = path.removesuffix("/approval")
-            assert body["status"]["conditions"][0]["type"] == "Approved"
-            if self.denies:
-                body["status"]["conditions"].append({"type": "Failed", "message": "the signer says no"})
-            elif self.signs:
-                self.sign(body)
+            self.approve(body)
         elif method == "POST":
             name = body["metadata"].get("name") or f"{body['metadata']['generateName']}x"
             body, path = {**body, "metadata": {**body["metadata"], "name": name}}, f"{path}/{name}"
