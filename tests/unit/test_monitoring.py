@@ -243,6 +243,36 @@ class TestConfiguration:
         args = find(monitoring(case), "DaemonSet", "node-exporter")["spec"]["template"]["spec"]["containers"][0]["args"]
         assert "--collector.netdev.address-info" in args
 
+    def test_a_component_that_is_down_stays_a_target(self) -> None:
+        """The API's own list leaves out a server that is dead, and a pod goes with its manifest; a Node stays."""
+        (text,) = [
+            item["data"]["prometheus.yml"]
+            for item in render("monitoring", {**HIGHLY_AVAILABLE, "cluster_api_port": 7443}, ["prometheus.yml.j2"])
+            if (item["kind"], item["metadata"]["name"]) == ("ConfigMap", "prometheus")
+        ]
+        found = {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+        ports = {"kube-apiserver": 7443, "kube-controller-manager": 10257, "kube-scheduler": 10259, "etcd": 2381}
+        for name, port in ports.items():
+            assert found[name]["kubernetes_sd_configs"] == [{"role": "node"}]
+            keep, four, six, instance = found[name]["relabel_configs"]
+            assert keep["action"] == "keep"
+            assert keep["source_labels"][0].endswith("_node_role_kubernetes_io_control_plane")
+            assert (four["replacement"], six["replacement"]) == (f"$1:{port}", f"[$1]:{port}")
+            assert instance == {"source_labels": ["__meta_kubernetes_node_name"], "target_label": "instance"}
+        assert found["kube-apiserver"]["tls_config"].keys() == {"ca_file"}
+        assert "scheme" not in found["etcd"]
+
+    def test_it_may_see_pods_where_it_looks_for_them(self) -> None:
+        case = "everything"
+        looks = {
+            name
+            for job in configuration(case)["scrape_configs"]
+            for one in job.get("kubernetes_sd_configs", [])
+            if one["role"] != "node"
+            for name in one["namespaces"]["names"]
+        }
+        assert looks == {item["metadata"]["namespace"] for item in monitoring(case) if item["kind"] == "Role"}
+
     @pytest.mark.parametrize("verified", [False, True])
     def test_kubelets_certificates(self, verified: bool) -> None:
         case = "everything" if verified else "highly available"
