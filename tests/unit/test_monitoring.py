@@ -450,7 +450,9 @@ class TestDashboards:
 PROVED = {
     "NodeNotReady", "EtcdNoLeader", "EtcdQuorumLost", "EtcdSlowSync", "EtcdSlowCommit", "EtcdSlowPeer",
     "CertificateExpiresSoon", "CertificateExpiresNow", "VirtualIPHeldByNone", "VirtualIPHeldByTwo", "KeepalivedDown",
-    "APISlow", "DiskAlmostFull", "DiskFull", "DiskFullSoon", "EtcdBackupTooOld",
+    "APISlow", "DiskAlmostFull", "DiskFull", "DiskFullSoon", "EtcdBackupTooOld", "APIServerDown",
+    "ControllerManagerDown", "SchedulerDown", "PodRestarting", "PodCrashLooping", "KubeStateMetricsDown",
+    "NodeExporterDown", "ClockOff", "ClockNotSynchronised",
 }  # fmt: skip
 
 
@@ -540,6 +542,41 @@ class TestLiveCheck:
     )
     def test_left_side(self, expression: str, expected: str) -> None:
         assert self.check["left_side"](expression) == expected
+
+    @pytest.mark.parametrize("known", [False, True])
+    def test_a_metric_that_is_there_only_while_something_is_wrong(self, known: bool) -> None:
+        def node(name: str) -> dict[str, Any]:
+            matchers = [{"name": "__name__", "type": "=", "value": name}]
+            return {"type": "call", "args": [{"type": "matrixSelector", "name": name, "matchers": matchers}]}
+
+        quiet = "kube_pod_container_status_waiting_reason"
+        metadata = {quiet: [{"type": "gauge", "help": "", "unit": ""}]} if known else {}
+
+        def asks(query: str, *names: str) -> tuple[list[tuple[str, str]], list[str]]:
+            prometheus = self.check["Prometheus"](
+                Answers(
+                    rules={"groups": [{"rules": [{"name": "A", "health": "ok", "query": query}]}]},
+                    parse_query={"type": "binaryExpr", "op": ">", "lhs": [node(name) for name in names]},
+                    query={"resultType": "vector", "result": []},
+                    targets={"activeTargets": []},
+                    metadata=metadata,
+                )
+            )
+            prometheus.files = lambda _pattern: iter(())
+            return self.check["asked"](prometheus), self.check["problems"](prometheus, set())[1:]
+
+        # Alone it can't be asked, whole or in part, but has to exist.
+        message = f"rule A: no target tells of {quiet}"
+        assert asks(f"{quiet} > 0", quiet) == ([("rule A", quiet)], [] if known else [message])
+        # What stands beside it has to find something.
+        both = [("rule A", f"({quiet} or up) "), ("rule A", quiet), ("rule A", '{__name__="up"}')]
+        wanted, problems = asks(f"({quiet} or up) > 0", quiet, "up")
+        assert wanted == both
+        assert problems == [
+            f"rule A: no number found by ({quiet} or up) ",
+            *([] if known else [message]),
+            'rule A: no number found by {__name__="up"}',
+        ]
 
     @pytest.mark.parametrize(
         ("jobs", "files"),
