@@ -243,6 +243,36 @@ class TestConfiguration:
         args = find(monitoring(case), "DaemonSet", "node-exporter")["spec"]["template"]["spec"]["containers"][0]["args"]
         assert "--collector.netdev.address-info" in args
 
+    def test_a_component_that_is_down_stays_a_target(self) -> None:
+        """The API's own list leaves out a server that is dead, and a pod goes with its manifest; a Node stays."""
+        (text,) = [
+            item["data"]["prometheus.yml"]
+            for item in render("monitoring", {**HIGHLY_AVAILABLE, "cluster_api_port": 7443}, ["prometheus.yml.j2"])
+            if (item["kind"], item["metadata"]["name"]) == ("ConfigMap", "prometheus")
+        ]
+        found = {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+        ports = {"kube-apiserver": 7443, "kube-controller-manager": 10257, "kube-scheduler": 10259, "etcd": 2381}
+        for name, port in ports.items():
+            assert found[name]["kubernetes_sd_configs"] == [{"role": "node"}]
+            keep, four, six, instance = found[name]["relabel_configs"]
+            assert keep["action"] == "keep"
+            assert keep["source_labels"][0].endswith("_node_role_kubernetes_io_control_plane")
+            assert (four["replacement"], six["replacement"]) == (f"$1:{port}", f"[$1]:{port}")
+            assert instance == {"source_labels": ["__meta_kubernetes_node_name"], "target_label": "instance"}
+        assert found["kube-apiserver"]["tls_config"].keys() == {"ca_file"}
+        assert "scheme" not in found["etcd"]
+
+    def test_it_may_see_pods_where_it_looks_for_them(self) -> None:
+        case = "everything"
+        looks = {
+            name
+            for job in configuration(case)["scrape_configs"]
+            for one in job.get("kubernetes_sd_configs", [])
+            if one["role"] != "node"
+            for name in one["namespaces"]["names"]
+        }
+        assert looks == {item["metadata"]["namespace"] for item in monitoring(case) if item["kind"] == "Role"}
+
     @pytest.mark.parametrize("verified", [False, True])
     def test_kubelets_certificates(self, verified: bool) -> None:
         case = "everything" if verified else "highly available"
@@ -420,7 +450,9 @@ class TestDashboards:
 PROVED = {
     "NodeNotReady", "EtcdNoLeader", "EtcdQuorumLost", "EtcdSlowSync", "EtcdSlowCommit", "EtcdSlowPeer",
     "CertificateExpiresSoon", "CertificateExpiresNow", "VirtualIPHeldByNone", "VirtualIPHeldByTwo", "KeepalivedDown",
-    "APISlow", "DiskAlmostFull", "DiskFull", "DiskFullSoon", "EtcdBackupTooOld",
+    "APISlow", "DiskAlmostFull", "DiskFull", "DiskFullSoon", "EtcdBackupTooOld", "APIServerDown",
+    "ControllerManagerDown", "SchedulerDown", "PodRestarting", "PodCrashLooping", "KubeStateMetricsDown",
+    "NodeExporterDown", "ClockOff", "ClockNotSynchronised",
 }  # fmt: skip
 
 
@@ -510,6 +542,41 @@ class TestLiveCheck:
     )
     def test_left_side(self, expression: str, expected: str) -> None:
         assert self.check["left_side"](expression) == expected
+
+    @pytest.mark.parametrize("known", [False, True])
+    def test_a_metric_that_is_there_only_while_something_is_wrong(self, known: bool) -> None:
+        def node(name: str) -> dict[str, Any]:
+            matchers = [{"name": "__name__", "type": "=", "value": name}]
+            return {"type": "call", "args": [{"type": "matrixSelector", "name": name, "matchers": matchers}]}
+
+        quiet = "kube_pod_container_status_waiting_reason"
+        metadata = {quiet: [{"type": "gauge", "help": "", "unit": ""}]} if known else {}
+
+        def asks(query: str, *names: str) -> tuple[list[tuple[str, str]], list[str]]:
+            prometheus = self.check["Prometheus"](
+                Answers(
+                    rules={"groups": [{"rules": [{"name": "A", "health": "ok", "query": query}]}]},
+                    parse_query={"type": "binaryExpr", "op": ">", "lhs": [node(name) for name in names]},
+                    query={"resultType": "vector", "result": []},
+                    targets={"activeTargets": []},
+                    metadata=metadata,
+                )
+            )
+            prometheus.files = lambda _pattern: iter(())
+            return self.check["asked"](prometheus), self.check["problems"](prometheus, set())[1:]
+
+        # Alone it can't be asked, whole or in part, but has to exist.
+        message = f"rule A: no target tells of {quiet}"
+        assert asks(f"{quiet} > 0", quiet) == ([("rule A", quiet)], [] if known else [message])
+        # What stands beside it has to find something.
+        both = [("rule A", f"({quiet} or up) "), ("rule A", quiet), ("rule A", '{__name__="up"}')]
+        wanted, problems = asks(f"({quiet} or up) > 0", quiet, "up")
+        assert wanted == both
+        assert problems == [
+            f"rule A: no number found by ({quiet} or up) ",
+            *([] if known else [message]),
+            'rule A: no number found by {__name__="up"}',
+        ]
 
     @pytest.mark.parametrize(
         ("jobs", "files"),

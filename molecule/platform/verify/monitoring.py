@@ -4,7 +4,8 @@
 """Asks the Prometheus of a cluster, through the API: monitoring.py KUBECONFIG all|kept|alert NAME [STATE].
 
 all: every target is up, every rule of the role's files is loaded, and every selector and every whole expression of all
-rules and dashboards finds a number; of a comparison its left side, as an alert that does not fire finds nothing.
+rules and dashboards finds a number; of a comparison its left side, as an alert that does not fire finds nothing. Of
+metrics that are there only while something is wrong (QUIET) a target has to tell the name.
 kept: what it was told is still there after its pod was deleted. alert: waits until this one is in this state (firing,
 then also known to Alertmanager, or inactive).
 """
@@ -37,6 +38,8 @@ SECONDS_OF = {"s": 1, "m": 60, "h": 3600}
 # Of a dashboard's variables, all values; Grafana's own interval.
 # An interval of these in which something was observed: without, a quantile is no number.
 VARIABLES = {"__rate_interval": "10m", "__interval": "1m", "__range": "1h"}
+# These have no series while all is well. That their target tells of them, even so, is what can be asked.
+QUIET = {"kube_pod_container_status_waiting_reason", "kube_pod_init_container_status_waiting_reason"}
 ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 Query = tuple[str, str]
 
@@ -64,6 +67,10 @@ class Prometheus:
             else [pair for item in data["result"] for pair in item.get("values") or [item["value"]]]
         )
         return [number for _time, value in pairs if math.isfinite(number := float(value))]
+
+    def answers(self, query: str) -> bool:
+        """Whether a query finds a number; of a metric that may be quiet, whether it is known."""
+        return bool(self.get("metadata", metric=query) if query in QUIET else self.numbers(query))
 
     def targets(self) -> list[dict[str, Any]]:
         """All targets that are scraped."""
@@ -107,7 +114,7 @@ def variables_replaced(expression: str, declared: Mapping[str, str]) -> str:
 
 
 def selectors(node: Any) -> Iterator[str]:
-    """The vector selectors in an expression, from its parsed form."""
+    """The vector selectors in an expression, from its parsed form; of quiet metrics only the name."""
     if isinstance(node, list):
         for item in node:
             yield from selectors(item)
@@ -115,7 +122,7 @@ def selectors(node: Any) -> Iterator[str]:
         return
     if node.get("type") in ("vectorSelector", "matrixSelector"):
         matchers = [f'{m["name"]}{m["type"]}"{m["value"].translate(ESCAPES)}"' for m in node["matchers"]]
-        yield f"{{{', '.join(matchers)}}}"
+        yield node["name"] if node["name"] in QUIET else f"{{{', '.join(matchers)}}}"
         return
     for value in node.values():
         yield from selectors(value)
@@ -158,7 +165,9 @@ def asked(prometheus: Prometheus) -> list[Query]:
     for where, expression in expressions(prometheus):
         parsed = prometheus.get("parse_query", query=expression)
         whole = left_side(expression) if parsed.get("op") in COMPARISONS and not parsed.get("bool") else expression
-        wanted += [(where, one) for one in (whole, *selectors(parsed))]
+        parts = list(selectors(parsed))
+        # Of quiet metrics alone the whole is quiet, too.
+        wanted += [(where, one) for one in (parts if parts and QUIET.issuperset(parts) else (whole, *parts))]
     return list(dict.fromkeys(wanted))
 
 
@@ -199,10 +208,10 @@ def problems(prometheus: Prometheus, answered: set[str]) -> list[str]:
     ]
     found += not_loaded(prometheus)
     for where, query in asked(prometheus):
-        if query in answered or prometheus.numbers(query):
+        if query in answered or prometheus.answers(query):
             answered.add(query)
         else:
-            found.append(f"{where}: no number found by {query}")
+            found.append(f"{where}: {'no target tells of' if query in QUIET else 'no number found by'} {query}")
     return found
 
 
