@@ -96,6 +96,7 @@ def runtimes(cluster: Cluster) -> dict[str, str]:
 
 def test_the_plan_is_what_the_run_does_and_then_nothing(cluster: Cluster) -> None:
     planned = cluster.site("--check", "--diff").succeeded()
+    assert planned.changed
     done = cluster.site().succeeded()
     assert done.changed == planned.changed
     assert runtimes(cluster) == {"cp1": "docker", "w1": "docker"}
@@ -140,6 +141,7 @@ def test_a_member_keeps_its_runtime(cluster: Cluster) -> None:
 
 def test_a_node_moves_by_leaving_and_joining_anew(cluster: Cluster, tmp_path: Path) -> None:
     planned = Play(cluster, "reset.yml", "--limit", "w1", "--check", folder=tmp_path).succeeded()
+    assert planned.changed
     done = Play(cluster, "reset.yml", "--limit", "w1", "-e", CONFIRM, folder=tmp_path).succeeded()
     assert done.changed == planned.changed
     assert json.loads(cluster.on("w1", "cat", DAEMON)) == FOREIGN
@@ -153,7 +155,7 @@ def test_a_node_moves_by_leaving_and_joining_anew(cluster: Cluster, tmp_path: Pa
 
 
 def test_the_whole_cluster_goes(cluster: Cluster, tmp_path: Path) -> None:
-    Play(cluster, "reset.yml", "-e", CONFIRM, folder=tmp_path).succeeded()
+    assert Play(cluster, "reset.yml", "-e", CONFIRM, folder=tmp_path).succeeded().changed
     assert containers(cluster, "cp1") == set()
     left = cluster.on("cp1", "sh", "-c", f"ls {DAEMON} /etc/kubernetes/*.conf /var/lib/etcd/member", check=False)
     assert left.strip() == ""
