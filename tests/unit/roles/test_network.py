@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
@@ -17,16 +18,8 @@ from ansible.template import Templar, trust_as_template
 from ansible_collections.kubestead.cluster.plugins.modules import pod_network
 
 ROLE = Path(__file__).parents[3] / "roles/network"
-# Of Calico's own definition (https://docs.tigera.io/calico/latest/reference/installation/api) what is set here: the
-# fields there are, and the values that those of a choice may have.
-ENUMS = {
-    "bgp": {"Enabled", "Disabled"},
-    "encapsulation": {"IPIPCrossSubnet", "IPIP", "VXLAN", "VXLANCrossSubnet", "None"},
-    "natOutgoing": {"Enabled", "Disabled"},
-    "kubernetes": {"NodeInternalIP"},
-}
+CALICO = Path(__file__).parents[1] / "fixtures/calico/3.28_installation.schema.json"
 SETTINGS = ("__network_subnet", "__network_mode")
-POOL = {"name", "blockSize", "cidr", "encapsulation", "natOutgoing", "nodeSelector"}
 
 
 def value(expression: str, **changes: Any) -> Any:
@@ -45,13 +38,28 @@ def render(name: str, **changes: Any) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(text) if document]
 
 
+def closed(schema: Any) -> Any:
+    """A schema that knows no other fields than those that it lists: the API drops the others, or refuses them."""
+    if isinstance(schema, list):
+        return [closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    more = {"additionalProperties": False} if "properties" in schema else {}
+    return {name: closed(item) for name, item in schema.items()} | more
+
+
+# Of Calico's own definition what is of interest here.
+SPEC = closed(json.loads(CALICO.read_text()))
+ENCAPSULATIONS = SPEC["properties"]["calicoNetwork"]["properties"]["ipPools"]["items"]["properties"]["encapsulation"]
+
+
 def test_every_choice_of_a_plugin_has_a_template() -> None:
     options = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     plugins = set(options["network_plugin"]["choices"]) - {"none"}
     assert {path.name.removesuffix(".yml.j2") for path in (ROLE / "templates").iterdir()} == plugins
     variables = yaml.safe_load((ROLE / "vars/main.yml").read_text())
     assert set(variables["__network_mode"]) == set(variables["__network_subnet"]) == plugins
-    assert set(options["network_calico_encapsulation"]["choices"]) == ENUMS["encapsulation"]
+    assert set(options["network_calico_encapsulation"]["choices"]) == set(ENCAPSULATIONS["enum"])
 
 
 @pytest.mark.parametrize("backend", ["vxlan", "host-gw"])
@@ -68,19 +76,26 @@ def test_flannel(backend: str) -> None:
     assert pod["spec"]["tolerations"] == [{"operator": "Exists"}]
 
 
-@pytest.mark.parametrize("encapsulation", sorted(ENUMS["encapsulation"]))
+@pytest.mark.parametrize("encapsulation", ENCAPSULATIONS["enum"])
 def test_calico(encapsulation: str) -> None:
     (document,) = render("calico.yml.j2", network_calico_encapsulation=encapsulation)
     assert (document["apiVersion"], document["kind"]) == ("operator.tigera.io/v1", "Installation")
+    jsonschema.validate(document["spec"], SPEC)
     network = document["spec"]["calicoNetwork"]
-    assert set(network) == {"bgp", "ipPools", "nodeAddressAutodetectionV4"}
     (pool,) = network["ipPools"]
-    assert set(pool) == POOL
-    assert (pool["cidr"], pool["blockSize"]) == ("10.244.0.0/16", 26)
-    values = {**pool, "bgp": network["bgp"], **network["nodeAddressAutodetectionV4"]}
-    assert {name: values[name] for name in ENUMS if values[name] not in ENUMS[name]} == {}
+    assert (pool["cidr"], pool["blockSize"], pool["encapsulation"]) == ("10.244.0.0/16", 26, encapsulation)
     # Routes between nodes without VXLAN are what BGP is for.
     assert (network["bgp"] == "Disabled") is encapsulation.startswith("VXLAN")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"bpg": "Disabled"}, "'bpg' was unexpected"), ({"bgp": "disabled"}, "'disabled' is not one of")],
+)
+def test_what_calico_does_not_know_is_found(wrong: dict[str, Any], said: str) -> None:
+    (document,) = render("calico.yml.j2", network_calico_installation={"calicoNetwork": wrong})
+    with pytest.raises(jsonschema.ValidationError, match=said):
+        jsonschema.validate(document["spec"], SPEC)
 
 
 def test_calico_as_somebody_wants_it() -> None:
