@@ -96,6 +96,7 @@ def runtimes(cluster: Cluster) -> dict[str, str]:
 
 def test_the_plan_is_what_the_run_does_and_then_nothing(cluster: Cluster) -> None:
     planned = cluster.site("--check", "--diff").succeeded()
+    assert planned.changed
     done = cluster.site().succeeded()
     assert done.changed == planned.changed
     assert runtimes(cluster) == {"cp1": "docker", "w1": "docker"}
@@ -103,13 +104,6 @@ def test_the_plan_is_what_the_run_does_and_then_nothing(cluster: Cluster) -> Non
     for node, program in (("cp1", "/usr/bin/cri-dockerd"), ("w1", "/usr/local/bin/cri-dockerd")):
         assert cluster.on(node, "find", "/usr/bin", "/usr/local/bin", "-name", "cri-dockerd").split() == [program]
     assert not cluster.site().succeeded().changed
-    info = json.loads(docker_api(cluster, "cp1", "GET", "/info"))
-    assert (info["CgroupDriver"], info["LiveRestoreEnabled"], info["LoggingDriver"]) == ("systemd", True, "json-file")
-
-
-def test_pods_answer_from_everywhere(cluster: Cluster, tmp_path: Path) -> None:
-    run = Play(cluster, "smoke.yml", folder=tmp_path).succeeded()
-    assert run.output.count('"ok      pod to pod') == len(cluster.lab.nodes)
 
 
 def test_keys_of_others_stay_and_containers_live_on(cluster: Cluster) -> None:
@@ -128,18 +122,10 @@ def test_keys_of_others_stay_and_containers_live_on(cluster: Cluster) -> None:
     assert cluster.ready_nodes() == {"cp1", "w1"}
 
 
-def test_a_member_keeps_its_runtime(cluster: Cluster) -> None:
-    host_vars(cluster, CONTAINERD)
-    run = cluster.site()
-    assert run.rc == 2
-    assert not run.changed
-    assert "w1: found a member whose kubelet runs containers by docker" in run.output
-    assert "kubestead.cluster.reset --limit w1" in run.output
-    assert runtimes(cluster) == {"cp1": "docker", "w1": "docker"}
-
-
 def test_a_node_moves_by_leaving_and_joining_anew(cluster: Cluster, tmp_path: Path) -> None:
+    host_vars(cluster, CONTAINERD)
     planned = Play(cluster, "reset.yml", "--limit", "w1", "--check", folder=tmp_path).succeeded()
+    assert planned.changed
     done = Play(cluster, "reset.yml", "--limit", "w1", "-e", CONFIRM, folder=tmp_path).succeeded()
     assert done.changed == planned.changed
     assert json.loads(cluster.on("w1", "cat", DAEMON)) == FOREIGN
@@ -153,7 +139,7 @@ def test_a_node_moves_by_leaving_and_joining_anew(cluster: Cluster, tmp_path: Pa
 
 
 def test_the_whole_cluster_goes(cluster: Cluster, tmp_path: Path) -> None:
-    Play(cluster, "reset.yml", "-e", CONFIRM, folder=tmp_path).succeeded()
+    assert Play(cluster, "reset.yml", "-e", CONFIRM, folder=tmp_path).succeeded().changed
     assert containers(cluster, "cp1") == set()
     left = cluster.on("cp1", "sh", "-c", f"ls {DAEMON} /etc/kubernetes/*.conf /var/lib/etcd/member", check=False)
     assert left.strip() == ""

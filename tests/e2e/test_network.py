@@ -106,7 +106,7 @@ def test_a_network_of_ones_own_is_left_alone(cluster: Cluster) -> None:
 def test_reset_takes_its_own_tables_only(cluster: Cluster, tmp_path: Path) -> None:
     cluster.on("w1", "nft", "add", *FOREIGN.split())
     assert OWN_TABLES & tables(cluster, "w1")
-    Play(cluster, "reset.yml", "--limit", "w1", "-e", CONFIRM, folder=tmp_path).succeeded()
+    assert Play(cluster, "reset.yml", "--limit", "w1", "-e", CONFIRM, folder=tmp_path).succeeded().changed
     assert not OWN_TABLES & tables(cluster, "w1")
     assert FOREIGN in tables(cluster, "w1")
     assert own(cluster, "w1") == []

@@ -45,11 +45,11 @@ class Play:
             timeout=SITE_SECONDS,
         )
         self.rc, self.output = done.returncode, done.stdout + done.stderr
-        written = json.loads(report.read_text()) if report.exists() else {}
-        self.changed = {(task, host) for _play, task, host in written.get("changed", [])}
-        print(
-            f"\n{playbook} {' '.join(options)}: {written.get('seconds')} s, {len(self.changed)} changed, rc {self.rc}"
-        )
+        # Whoever can't tell what was changed must not pass for a run that changed nothing.
+        assert report.exists(), self.output[-6000:]
+        written = json.loads(report.read_text())
+        self.changed = {(task, host) for _play, task, host in written["changed"]}
+        print(f"\n{playbook} {' '.join(options)}: {written['seconds']} s, {len(self.changed)} changed, rc {self.rc}")
 
     def succeeded(self) -> Play:
         """This run, which must have gone well."""
@@ -148,6 +148,7 @@ def test_one_node_leaves_and_comes_back(cluster: Cluster, tmp_path: Path) -> Non
     assert own(cluster, "w2")
 
     planned = Play(cluster, "reset.yml", "--limit", "w2", "--check", "--diff", folder=tmp_path).succeeded()
+    assert planned.changed
     assert node_names(cluster) == set(cluster.lab.nodes)
     done = Play(cluster, "reset.yml", "--limit", "w2", "-e", CONFIRM, folder=tmp_path).succeeded()
     assert done.changed == planned.changed
@@ -167,7 +168,7 @@ def test_one_node_leaves_and_comes_back(cluster: Cluster, tmp_path: Path) -> Non
 
 def test_the_whole_cluster_goes_and_is_built_again(cluster: Cluster, tmp_path: Path) -> None:
     before = {name: foreign(cluster, name) for name in cluster.lab.nodes}
-    Play(cluster, "reset.yml", "-e", CONFIRM, folder=tmp_path).succeeded()
+    assert Play(cluster, "reset.yml", "-e", CONFIRM, folder=tmp_path).succeeded().changed
     assert not cluster.kubeconfig.exists()
     for name in cluster.lab.nodes:
         assert own(cluster, name) == []

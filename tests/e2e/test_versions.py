@@ -54,6 +54,7 @@ def built(machines: Cluster, planned: Run) -> Run:  # noqa: ARG001  the order ma
 
 
 def test_the_run_does_what_the_plan_says(planned: Run, built: Run) -> None:
+    assert planned.changed
     expect_equal(built.changed, planned.changed, "the run changed something else than --check had listed")
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.unit.test_examples import PARTS
+
 ROOT = Path(__file__).parents[2]
 # Folders with the parts of one scenario; `shared` has no scenario, `default` makes and removes the nodes.
 SCENARIOS = sorted({path.parent for path in ROOT.glob("molecule/*/*.yml") if path.parent.name != "shared"})
@@ -48,3 +50,13 @@ def test_scenario(scenario: Path) -> None:
     first = read(scenario / "verify.yml")[0]
     assert first["ansible.builtin.import_playbook"] == "../shared/hosts.yml"
     assert first["vars"]["verified_hosts"]
+
+
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_every_part_is_seen_at_work_and_gone(part: str) -> None:
+    """Scenario platform includes whatever files there are: a loop over none would pass."""
+    platform = ROOT / "molecule/platform"
+    for folder in ("verify", "removed"):
+        files = {path.stem for path in (platform / folder).glob("*.yml")}
+        assert [name for name in files if part.startswith(f"{name}_")], f"{folder} has no file for {part}"
+    assert f'"{part}enabled": false' in (platform / "verify.yml").read_text()

@@ -5,10 +5,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
@@ -16,17 +25,41 @@ from ansible.template import Templar, trust_as_template
 
 from ansible_collections.kubestead.cluster.plugins.modules import pod_network
 
+COLLECTIONS = Path(pod_network.__file__).absolute().parents[5]
 ROLE = Path(__file__).parents[3] / "roles/network"
-# Of Calico's own definition (https://docs.tigera.io/calico/latest/reference/installation/api) what is set here: the
-# fields there are, and the values that those of a choice may have.
-ENUMS = {
-    "bgp": {"Enabled", "Disabled"},
-    "encapsulation": {"IPIPCrossSubnet", "IPIP", "VXLAN", "VXLANCrossSubnet", "None"},
-    "natOutgoing": {"Enabled", "Disabled"},
-    "kubernetes": {"NodeInternalIP"},
-}
+CALICO = Path(__file__).parents[1] / "fixtures/calico/3.28_installation.schema.json"
 SETTINGS = ("__network_subnet", "__network_mode")
-POOL = {"name", "blockSize", "cidr", "encapsulation", "natOutgoing", "nodeSelector"}
+
+MANIFEST = """\
+apiVersion: v1
+kind: Namespace
+metadata: {name: tigera-operator}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: tigera-operator, namespace: tigera-operator}
+"""
+VARIABLES = [
+    str(path)
+    for role in (ROLE.parent / "cluster", ROLE)
+    for path in (role / "defaults/main.yml", *sorted((role / "vars").rglob("*.yml")))
+]
+FETCH = [
+    {
+        "hosts": "cp1",
+        "gather_facts": False,
+        "vars_files": VARIABLES,
+        "tasks": [
+            {"ansible.builtin.include_tasks": str(ROLE / "tasks/calico.yml")},
+            {
+                "ansible.builtin.copy": {
+                    "content": "{{ __network_calico_operator | map(attribute='kind') | join(' ') }}",
+                    "dest": "{{ playbook_dir }}/applied",
+                }
+            },
+        ],
+    }
+]
 
 
 def value(expression: str, **changes: Any) -> Any:
@@ -45,13 +78,28 @@ def render(name: str, **changes: Any) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(text) if document]
 
 
+def closed(schema: Any) -> Any:
+    """A schema that knows no other fields than those that it lists: the API drops the others, or refuses them."""
+    if isinstance(schema, list):
+        return [closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    more = {"additionalProperties": False} if "properties" in schema else {}
+    return {name: closed(item) for name, item in schema.items()} | more
+
+
+# Of Calico's own definition what is of interest here.
+SPEC = closed(json.loads(CALICO.read_text()))
+ENCAPSULATIONS = SPEC["properties"]["calicoNetwork"]["properties"]["ipPools"]["items"]["properties"]["encapsulation"]
+
+
 def test_every_choice_of_a_plugin_has_a_template() -> None:
     options = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     plugins = set(options["network_plugin"]["choices"]) - {"none"}
     assert {path.name.removesuffix(".yml.j2") for path in (ROLE / "templates").iterdir()} == plugins
     variables = yaml.safe_load((ROLE / "vars/main.yml").read_text())
     assert set(variables["__network_mode"]) == set(variables["__network_subnet"]) == plugins
-    assert set(options["network_calico_encapsulation"]["choices"]) == ENUMS["encapsulation"]
+    assert set(options["network_calico_encapsulation"]["choices"]) == set(ENCAPSULATIONS["enum"])
 
 
 @pytest.mark.parametrize("backend", ["vxlan", "host-gw"])
@@ -68,19 +116,26 @@ def test_flannel(backend: str) -> None:
     assert pod["spec"]["tolerations"] == [{"operator": "Exists"}]
 
 
-@pytest.mark.parametrize("encapsulation", sorted(ENUMS["encapsulation"]))
+@pytest.mark.parametrize("encapsulation", ENCAPSULATIONS["enum"])
 def test_calico(encapsulation: str) -> None:
     (document,) = render("calico.yml.j2", network_calico_encapsulation=encapsulation)
     assert (document["apiVersion"], document["kind"]) == ("operator.tigera.io/v1", "Installation")
+    jsonschema.validate(document["spec"], SPEC)
     network = document["spec"]["calicoNetwork"]
-    assert set(network) == {"bgp", "ipPools", "nodeAddressAutodetectionV4"}
     (pool,) = network["ipPools"]
-    assert set(pool) == POOL
-    assert (pool["cidr"], pool["blockSize"]) == ("10.244.0.0/16", 26)
-    values = {**pool, "bgp": network["bgp"], **network["nodeAddressAutodetectionV4"]}
-    assert {name: values[name] for name in ENUMS if values[name] not in ENUMS[name]} == {}
+    assert (pool["cidr"], pool["blockSize"], pool["encapsulation"]) == ("10.244.0.0/16", 26, encapsulation)
     # Routes between nodes without VXLAN are what BGP is for.
     assert (network["bgp"] == "Disabled") is encapsulation.startswith("VXLAN")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"bpg": "Disabled"}, "'bpg' was unexpected"), ({"bgp": "disabled"}, "'disabled' is not one of")],
+)
+def test_what_calico_does_not_know_is_found(wrong: dict[str, Any], said: str) -> None:
+    (document,) = render("calico.yml.j2", network_calico_installation={"calicoNetwork": wrong})
+    with pytest.raises(jsonschema.ValidationError, match=said):
+        jsonschema.validate(document["spec"], SPEC)
 
 
 def test_calico_as_somebody_wants_it() -> None:
@@ -121,3 +176,54 @@ def test_only_manifests_that_were_looked_at_are_applied() -> None:
     assert fetch < verify == len(names) - 1
     verified = tasks["calico | Expect what was looked at"]["ansible.builtin.assert"]["that"]
     assert verified == "item.content | hash('sha256') == item.item.sha256"
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> Iterator[str]:
+    """A server that has Calico's manifest."""
+    (tmp_path / "operator.yaml").write_text(MANIFEST)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/operator.yaml"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("looked_at", [MANIFEST, MANIFEST.replace("apps/v1", "apps/v2")], ids=["same", "other"])
+def test_manifests_are_fetched_and_verified(tmp_path: Path, publisher: str, looked_at: str) -> None:
+    sha256 = hashlib.sha256(looked_at.encode()).hexdigest()
+    given = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "__preflight": {"seed": "cp1"},
+        "network_calico_manifests": [{"url": publisher, "sha256": sha256}],
+    }
+    (tmp_path / "play.yml").write_text(json.dumps(FETCH))
+    (tmp_path / "vars.json").write_text(json.dumps(given))
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    done = subprocess.run(
+        [program, "-i", "cp1,", "-e", "@vars.json", "play.yml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={
+            **{name: setting for name, setting in os.environ.items() if not name.startswith("ANSIBLE_")},
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_HOME": str(tmp_path / "home"),
+            "no_proxy": "127.0.0.1",
+            "COLUMNS": "1000",
+        },
+    )
+    said = done.stdout + done.stderr
+    applied = tmp_path / "applied"
+    if looked_at == MANIFEST:
+        assert done.returncode == 0, said
+        assert applied.read_text() == "Namespace Deployment"
+    else:
+        found = hashlib.sha256(MANIFEST.encode()).hexdigest()
+        assert f"{publisher}: found the checksum {found}, expected {sha256}" in said
+        assert "nothing of it was applied" in said
+        assert done.returncode != 0
+        assert not applied.exists()

@@ -5,16 +5,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
 from ansible_collections.kubestead.cluster.plugins.action import bundle
+from tests.unit.test_monitoring import render, variables
 
 ROLES = Path(__file__).parents[3] / "roles"
+NFS = {"nfs_storage_enabled": True, "nfs_storage_server": "192.0.2.40"}
+RECEIVER = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}]}
+# Each part with all the pods that it can have, by the role that renders it.
+PARTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ingress": ("ingress", {"ingress_enabled": True, "ingress_gateway_enabled": True}),
+    "metallb": ("metallb", {"metallb_enabled": True, "metallb_addresses": ["192.0.2.64/28"]}),
+    "metrics_server": ("metrics_server", {"metrics_server_enabled": True}),
+    "monitoring": ("monitoring", {"monitoring_enabled": True, "monitoring_alertmanager_configuration": RECEIVER}),
+    "nfs_csi": ("nfs_storage", {**NFS, "nfs_storage_provisioner": "csi"}),
+    "nfs_subdir": ("nfs_storage", {**NFS, "nfs_storage_provisioner": "subdir"}),
+}
 MIRROR = {"cluster_mirror_host": "10.0.0.5:8443", "cluster_mirror_ca": "-----BEGIN CERTIFICATE-----"}
 
 
@@ -87,3 +101,75 @@ def test_where_releases_are_worked_on(enabled: bool, hostvars: dict[str, Any], e
 )
 def test_an_nfs_server_of_its_own_knows_the_mirror(host: str, groups: dict[str, list[str]], expected: bool) -> None:
     assert value("__nfs_server_alone", "nfs_server", inventory_hostname=host, groups=groups) is expected
+
+
+def found(tree: Any, key: str) -> Iterator[Any]:
+    """Every value of a key, however deep."""
+    if isinstance(tree, dict):
+        yield from ([tree[key]] if key in tree else [])
+    for item in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else []:
+        yield from found(item, key)
+
+
+def pulled(role: str, given: dict[str, Any]) -> set[str]:
+    """The images of the pods that a role makes."""
+    tasks = DataLoader().load_from_file(str(ROLES / role / "tasks/apply.yml"), trusted_as_template=True)
+    (task,) = found(tasks, "kubestead.cluster.manifests")
+    names = Templar(DataLoader(), variables=variables(role, given)).template(task["templates"])
+    pods = [
+        [*found(item, "containers"), *found(item, "initContainers")]
+        for item in render(role, given, names)
+        if item["kind"] != "CustomResourceDefinition"
+    ]
+    return set(found(pods, "image"))
+
+
+@pytest.mark.parametrize("own_names", [False, True], ids=["publishers", "own"])
+@pytest.mark.parametrize("part", PARTS)
+def test_the_images_of_a_parts_pods_are_collected(part: str, own_names: bool) -> None:
+    role, given = PARTS[part]
+    # Each role is alone with its variables: no other part is on.
+    given = {"monitoring_enabled": False, **given}
+    if own_names:
+        defaults = yaml.safe_load((ROLES / role / "defaults/main.yml").read_text())
+        given |= {name: f"registry.example.com/{name}:1" for name in defaults if name.endswith("_image")}
+    images = pulled(role, given)
+    assert images
+    assert images == set(value("__bundle_part_images", "bundle", **given))
+
+
+def test_the_images_of_the_network_are_collected() -> None:
+    assert pulled("network", {}) == set(value("__cluster_network_images"))
+
+
+def test_every_image_that_is_pinned_is_collected() -> None:
+    """An image that is added to the versions and not to the bundle would be missing at a site without a network."""
+    versions = DataLoader().load_from_file(str(ROLES / "cluster/vars/main/versions.yml"))
+    pinned = {image for name, image in versions.items() if name.endswith("_image")}
+    everything = {name: setting for _role, given in PARTS.values() for name, setting in given.items()}
+    collected = {
+        image
+        for provisioner in ("csi", "subdir")
+        for image in value("__bundle_images", "bundle", **{**everything, "nfs_storage_provisioner": provisioner})
+    }
+    assert len(pinned) > 10
+    assert collected == pinned | {"registry.k8s.io/pause:3.10.2"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "debian", "redhat"),
+    [
+        ({}, set(), set()),
+        (NFS, {"nfs-common"}, {"nfs-utils"}),
+        (
+            {"groups": {"nfs_server": ["store1"]}},
+            {"nfs-kernel-server", "nfs-ganesha", "nfs-ganesha-vfs"},
+            {"nfs-utils"},
+        ),
+    ],
+    ids=["no storage", "clients", "a server"],
+)
+def test_packages_of_nfs_are_collected(changes: dict[str, Any], debian: set[str], redhat: set[str]) -> None:
+    packages = {family: set(value("__bundle_packages", "bundle", **changes)[family]) for family in ("debian", "redhat")}
+    kinds = {family: {name for name in names if name.startswith("nfs-")} for family, names in packages.items()}
+    assert kinds == {"debian": debian, "redhat": redhat}

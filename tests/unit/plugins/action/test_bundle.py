@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -287,14 +286,3 @@ def test_choices_that_can_not_be_collected(world: World, tmp_path: Path, wrong: 
     with pytest.raises(AnsibleActionFail, match=said):
         collect(tmp_path / "b", **wrong)
     assert not (tmp_path / "b").exists()
-
-
-def test_every_image_that_is_pinned_has_a_part() -> None:
-    """An image that is added to the versions and not to the bundle would be missing at a site without a network."""
-    roles = Path(__file__).parents[4] / "roles"
-    pinned = re.findall(
-        r"^(__cluster_\w+_image):", (roles / "cluster/vars/main/versions.yml").read_text(), re.MULTILINE
-    )
-    known = (roles / "bundle/vars/main.yml").read_text() + (roles / "cluster/vars/main/derived.yml").read_text()
-    assert len(pinned) > 10
-    assert [name for name in pinned if not re.search(rf"\b{name}\b", known)] == []
