@@ -84,6 +84,11 @@ class TestAccounts:
             ({"roles": [{"role": "a"}]}, "found role a without its namespace"),
             ({"roles": [{"rules": [PODS]}]}, "found rules without a name"),
             ({"roles": [{"name": "x", "rules": [{"resources": ["pods"]}]}]}, "expected one with verbs"),
+            (
+                {"roles": [{"name": "x", "rules": [{**PODS, "verbs": "get"}]}]},
+                r'found the rule .*"verbs": "get"}, expected a list as its verbs',
+            ),
+            ({"roles": [{"name": "x", "rules": [{"verbs": 7, "resources": 7}]}]}, "a list as its verbs and resources"),
             ({"roles": [READER, READER]}, "found a role twice"),
         ],
     )
@@ -97,7 +102,7 @@ class TestAccounts:
         with pytest.raises(Refused) as raised:
             users.read_accounts([*given, {"name": "b", "lifetime": "1d"}])
         assert str(raised.value).startswith("3 problems: user a: found the lifetime '1m'")
-        assert "user b: listed twice" in str(raised.value)
+        assert "user b: found it 2 times, expected each user once" in str(raised.value)
         assert "user b: found other rules for Role pod-reader than user a has" in str(raised.value)
 
     def test_two_users_may_share_a_role(self) -> None:
