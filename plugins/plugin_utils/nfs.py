@@ -77,7 +77,9 @@ def examine(exports: Sequence[Mapping[str, Any]], nodes: Sequence[str]) -> list[
             expected = "an absolute one without blanks and without a slash at its end"
             problems.append(Problem(where, f"the path {path!r}", expected))
         if not rule.clients:
-            problems.append(Problem(where, f"no clients of {path}, and no nodes in the inventory", "clients"))
+            problems.append(
+                Problem(where, f"no clients of {path}, and no nodes in the inventory", "clients", "name them")
+            )
         problems += [
             Problem(where, f"the client {item!r}", "an address, a network, a host name or *")
             for item in rule.clients
@@ -102,7 +104,8 @@ def examine_for_ganesha(exports: Sequence[Mapping[str, Any]]) -> list[Problem]:
         Problem(
             f"nfs_server_exports[{number}]",
             f"the option {option!r}, which nfs-ganesha has nothing like",
-            f"what it knows where it serves instead of the kernel ({known})",
+            f"what it knows ({known})",
+            "leave it out, or set nfs_server_backend to kernel where the kernel can serve",
         )
         for number, export in enumerate(exports)
         for option in _rule(export, ()).options
