@@ -229,7 +229,8 @@ class NfsServer:
 
     @property
     def enabled(self) -> bool:
-        return is_true(self.variables.get("nfs_server_enabled", True))
+        given = self.variables.get("nfs_server_enabled")
+        return given is None or is_true(given)
 
 
 #: Whatever has variables of ours.

@@ -30,6 +30,8 @@ MAXIMUM_NAME = 64
 # The name is also that of a file, and part of the names of bindings.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]*\Z")
 LIFETIME = re.compile(r"([1-9][0-9]*)([mhd])\Z")
+#: https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/cluster-role-v1/
+RULE_KEYS = ("apiGroups", "resources", "resourceNames", "nonResourceURLs", "verbs")
 SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 
@@ -224,19 +226,26 @@ def _grant(where: str, number: int, given: Mapping[str, Any], problems: list[Pro
     if not given.get("name"):
         problems.append(Problem(where, "rules without a name", "the name of the role that they become"))
     kind = "Role" if namespace else "ClusterRole"
-    rules = tuple(_rule(where, rule, problems) for rule in given["rules"])
+    rules = tuple(_rule(where, rule, namespace is not None, problems) for rule in given["rules"])
     return Grant(kind, given.get("name") or f"#{number}", namespace, rules)
 
 
-def _rule(where: str, given: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
-    shown = f"the rule {json.dumps(given, default=str)}"
-    if not given.get("verbs"):
-        problems.append(Problem(where, shown, "one with verbs"))
-    single = [key for key, value in given.items() if value and not isinstance(value, list)]
-    if single:
-        problems.append(Problem(where, shown, f"a list as its {' and '.join(single)}"))
-        return {}
-    return clean(given)
+def _rule(where: str, given: Mapping[str, Any], namespaced: bool, problems: list[Problem]) -> dict[str, Any]:
+    """Read a rule; what is asked of it here is what the API asks."""
+    given = {str(key): value for key, value in given.items() if value}
+    expected = [] if set(RULE_KEYS).issuperset(given) else [f"only the keys {', '.join(RULE_KEYS)}"]
+    expected += [f"a list as its {key}" for key, value in given.items() if not isinstance(value, list)]
+    if "verbs" not in given:
+        expected.append("one with verbs")
+    if "nonResourceURLs" in given:
+        if namespaced:
+            expected.append("nonResourceURLs only in a role without a namespace")
+        if not {"apiGroups", "resources", "resourceNames"}.isdisjoint(given):
+            expected.append("resources or nonResourceURLs, not both")
+    elif not {"apiGroups", "resources"} <= given.keys():
+        expected.append("apiGroups and resources, or nonResourceURLs")
+    problems += [Problem(where, f"the rule {json.dumps(given, default=str)}", text) for text in expected]
+    return {} if expected else clean(given)
 
 
 def _ambiguous(accounts: Iterable[Account]) -> list[Problem]:

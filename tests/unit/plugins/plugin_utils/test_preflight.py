@@ -274,7 +274,11 @@ def calico(*manifests: Any, **changes: Any) -> Spoil:
 MANIFEST = {"url": "https://example.com/operator.yaml", "sha256": "0123456789abcdef" * 4}
 WEB = {"name": "web", "chart": "lab/web", "version": "1.4.2"}
 LAB = {"name": "lab", "url": "https://charts.example.com"}
-READER = {"name": "reader", "namespace": "shop", "rules": [{"resources": ["pods"], "verbs": ["get"]}]}
+READER = {
+    "name": "reader",
+    "namespace": "shop",
+    "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}],
+}
 
 
 def ingress(**changes: Any) -> Spoil:
@@ -761,8 +765,8 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "users_lifetime", "the lifetime 'forever'", "at least 10m", "correct users_lifetime"),
     ("users-accounts", "error", accounts({"name": "jane", "roles": [{"role": "deployer"}]}),
      "users_accounts, user jane, roles[0]", "role deployer without its namespace", "both", "correct users_accounts"),
-    ("users-accounts", "error", accounts({"name": "jane", "roles": [{**READER, "rules": [{"verbs": 7}]}]}),
-     "users_accounts, user jane, roles[0]", 'the rule {"verbs": 7}', "a list as its verbs", "correct users_accounts"),
+    ("users-accounts", "error", accounts({"name": "jane", "roles": [{**READER, "rules": [{"verbs": ["get"]}]}]}),
+     "users_accounts, user jane, roles[0]", 'the rule {"verbs": ["get"]}', "apiGroups and resources", "correct users_"),
     ("users-accounts", "error", accounts({"name": "jane"}, {"name": "jane"}),
      "users_accounts, user jane", "it 2 times", "each user once", "correct users_accounts"),
 ]  # fmt: skip
@@ -1127,6 +1131,13 @@ def test_no_password_is_shown() -> None:
     releases(wrong, helm_repositories=[{**LAB, **secret}, {**LAB, "password": "s3cret"}])(cluster)
     assert len(cluster.findings) == 3
     assert "s3cret" not in str(cluster.findings)
+
+
+@pytest.mark.parametrize(
+    ("given", "enabled"), [(None, True), (True, True), ("yes", True), ("no", False), (False, False)]
+)
+def test_a_server_serves_unless_it_is_told_not_to(given: Any, enabled: bool) -> None:
+    assert preflight.NfsServer("store1", "", {"nfs_server_enabled": given}).enabled is enabled
 
 
 def test_a_server_of_exports_that_is_a_node_is_reported_with_the_nodes() -> None:

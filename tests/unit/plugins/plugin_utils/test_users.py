@@ -83,18 +83,42 @@ class TestAccounts:
             ({"roles": [{"cluster_role": "a", "role": "b"}]}, "found cluster_role and role of"),
             ({"roles": [{"role": "a"}]}, "found role a without its namespace"),
             ({"roles": [{"rules": [PODS]}]}, "found rules without a name"),
-            ({"roles": [{"name": "x", "rules": [{"resources": ["pods"]}]}]}, "expected one with verbs"),
+            ({"roles": [{"name": "x", "rules": [{**PODS, "verbs": []}]}]}, "expected one with verbs"),
+            (
+                {"roles": [{"name": "x", "rules": [{**PODS, "resource": ["pods"]}]}]},
+                "expected only the keys apiGroups, resources,",
+            ),
+            (
+                {"roles": [{"name": "x", "rules": [{"verbs": ["get"], "resources": ["pods"]}]}]},
+                "expected apiGroups and resources, or nonResourceURLs",
+            ),
+            (
+                {"roles": [{"name": "x", "rules": [{**PODS, "nonResourceURLs": ["/metrics"]}]}]},
+                "expected resources or nonResourceURLs, not both",
+            ),
+            (
+                {"roles": [{**READER, "rules": [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]}]},
+                "expected nonResourceURLs only in a role without a namespace",
+            ),
             (
                 {"roles": [{"name": "x", "rules": [{**PODS, "verbs": "get"}]}]},
                 r'found the rule .*"verbs": "get"}, expected a list as its verbs',
             ),
-            ({"roles": [{"name": "x", "rules": [{"verbs": 7, "resources": 7}]}]}, "a list as its verbs and resources"),
+            (
+                {"roles": [{"name": "x", "rules": [{**PODS, "verbs": 7, "resources": 7}]}]},
+                "a list as its resources; user",
+            ),
             ({"roles": [READER, READER]}, "found a role twice"),
         ],
     )
     def test_what_is_wrong(self, given: dict[str, Any], reason: str) -> None:
         with pytest.raises(Refused, match=reason):
             account(**given)
+
+    def test_rules_for_addresses_of_the_api(self) -> None:
+        rule = {"nonResourceURLs": ["/metrics"], "verbs": ["get"], "resources": []}
+        found = account(roles=[{"name": "metrics", "rules": [rule]}])
+        assert found.grants[0].rules == ({"nonResourceURLs": ["/metrics"], "verbs": ["get"]},)
 
     def test_everything_at_once(self) -> None:
         other = {**READER, "rules": [{**PODS, "verbs": ["delete"]}]}
