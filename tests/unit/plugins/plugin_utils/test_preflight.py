@@ -1034,14 +1034,14 @@ PASSING: dict[str, Spoil] = {
         ),
         others(chart_flaws={"./other": ("no chart", "an archive")}),
     ),
-    "releases of a part that is off": every(variables={"helm_enabled": False, "helm_releases": [WEB]}),
+    "releases of a part that is off": every(variables={"helm_releases": [WEB]}),
     "metrics in less than their room": monitoring("9.3GB", "10G"),
     "metrics bounded by time alone": monitoring("0", "1Gi"),
     "metrics by default": every(variables={"monitoring_enabled": True}),
-    "metrics of a part that is off": monitoring("1TB", "1Gi", monitoring_enabled=False),
+    "metrics of a part that is off": every(variables={"monitoring_retention_size": "1TB"}),
     "users": accounts({"name": "jane", "groups": ["dev"], "lifetime": "12h", "roles": [READER]}, {"name": "joe"}),
     "no users": every(variables={"users_enabled": True}),
-    "users of a part that is off": accounts({"name": "a/b"}, users_lifetime="x", users_enabled=False),
+    "users of a part that is off": every(variables={"users_accounts": [{"name": "a/b"}], "users_lifetime": "x"}),
 }
 
 
@@ -1122,6 +1122,12 @@ def test_all_problems_of_a_list_come_one_by_one() -> None:
         ("users_accounts, user a/b", "the group system:nodes, which is reserved for Kubernetes"),
         ("users_accounts, user c, roles[0]", "none of cluster_role, role and rules"),
     ]
+
+
+def test_a_lifetime_for_all_is_told_once() -> None:
+    cluster = Cluster()
+    accounts({"name": "jane"}, {"name": "joe"}, {"name": "a/b"}, users_lifetime="1m")(cluster)
+    assert [finding.where for finding in cluster.findings] == ["users_lifetime", "users_accounts, user a/b"]
 
 
 def test_no_password_is_shown() -> None:
