@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.display import Display
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, variables, view
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import helm, preflight, variables, view
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import (
     CONTROL_PLANE_GROUP,
     NFS_GROUP,
@@ -67,9 +67,12 @@ class ActionModule(SettingsAction):
             required=arguments["required"],
             specs=variables.argument_specs(root),
             prefixes=variables.prefixes(root),
-            nfs_servers=tuple(self.nfs_servers(task_vars or {})),
+            nfs_servers=tuple(self.nfs_servers(task_vars or {}, variables.argument_specs(root))),
         )
         hosts = list(self.reports(task_vars or {}, arguments, intent))
+        releases = preflight.helm_lists(intent, hosts).get("releases", ())
+        base = Path(str((task_vars or {}).get("inventory_dir") or "."))
+        intent = replace(intent, chart_flaws=helm.chart_flaws(releases, base))
         findings = preflight.check(intent, hosts)
         errors = [finding for finding in findings if finding.severity == "error"]
         warnings = [finding for finding in findings if finding.severity == "warning"]
@@ -87,14 +90,17 @@ class ActionModule(SettingsAction):
             result.update(failed=True, msg=message(errors))
         return result
 
-    def nfs_servers(self, task_vars: Mapping[str, Any]) -> Iterator[preflight.NfsServer]:
-        """The hosts of group nfs_server, which need not be nodes."""
+    def nfs_servers(
+        self, task_vars: Mapping[str, Any], specs: Mapping[str, Mapping[str, Any]]
+    ) -> Iterator[preflight.NfsServer]:
+        """The hosts of group nfs_server, which need not be nodes. Of what is meant for nodes they may lack a part."""
         for name in task_vars.get("groups", {}).get(NFS_GROUP, ()):
             values = HostVariables.of(task_vars["hostvars"], name, self._templar)
-            enabled = values.get("nfs_server_enabled")
-            # Whether it is a boolean at all is rule variable-type's.
-            on = enabled is None or boolean(enabled, strict=False)
-            yield preflight.NfsServer(name, node_address(values, name), on)
+            yield preflight.NfsServer(
+                name,
+                node_address(values, name),
+                *known(values, [item for item in values.raw if item.startswith("nfs_server_")], specs),
+            )
 
     def reports(
         self, task_vars: Mapping[str, Any], arguments: Mapping[str, Any], intent: preflight.ClusterIntent
@@ -139,7 +145,7 @@ def build_report(
     lost: bool,
 ) -> preflight.HostReport:
     """A host's report. Of variables that the collection does not know only the name matters."""
-    ours = {item: values.get(item) if item in intent.specs else None for item in values.raw if looks_ours(item, intent)}
+    ours, undefined = known(values, [item for item in values.raw if looks_ours(item, intent)], intent.specs)
     times = read.get("read_at")
     state = read.get("state")
     failed = bool(read.get("failed") or read.get("unreachable"))
@@ -151,13 +157,24 @@ def build_report(
         labels=mapping(values.get("node_labels")),
         annotations=mapping(values.get("node_annotations")),
         taints=sequence(values.get("node_taints")),
-        variables={item: value for item, value in ours.items() if item not in values.undefined},
-        undefined={item: why for item, why in values.undefined.items() if item in intent.specs},
+        variables=ours,
+        undefined=undefined,
         state=None if failed else state,
         unreachable=bool(read.get("unreachable")) or (lost and state is None and not failed),
         failure=failure(read) if failed else "",
         read_at=(times["before"], times["after"]) if times else None,
         reachability=reachability,
+    )
+
+
+def known(
+    values: HostVariables, names: Sequence[str], specs: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """A host's variables of these names, and why some can't be evaluated."""
+    found = {name: values.get(name) if name in specs else None for name in names}
+    return (
+        {name: value for name, value in found.items() if name not in values.undefined},
+        {name: why for name, why in values.undefined.items() if name in specs},
     )
 
 

@@ -17,10 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import Problem, together
+
 # https://helm.sh/docs/chart_template_guide/getting_started/ and RFC 1123
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z")
 MAXIMUM_NAME = 53
 MAXIMUM_NAMESPACE = 63
+TIMEOUT = 300
+#: By the argument of the module, what an item of it is known by.
+KEYS: Mapping[str, str] = {"repositories": "name", "registries": "host"}
 VERSION = re.compile(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?\Z")
 
 
@@ -66,70 +71,124 @@ class Wanted:
 
 def read(arguments: Mapping[str, Any]) -> tuple[Wanted, ...]:
     """Read the releases, or tell everything that is wrong with the lists."""
+    releases = arguments["releases"]
+    base = Path(arguments.get("base") or ".")
+    problems = examine(arguments, chart_flaws(releases, base))
+    if problems:
+        raise Refused(together(problems))
+    return tuple(_read(item, base) for item in releases)
+
+
+def examine(lists: Mapping[str, Any], flaws: Mapping[str, tuple[str, str]]) -> list[Problem]:
+    """Tell everything that is wrong with repositories, registries and releases; `flaws` are those of local charts."""
     problems = [
-        f"{kind} {item[key]}: found only one of username and password, expected both or none"
-        for kind, key in (("repositories", "name"), ("registries", "host"))
-        for item in arguments[kind]
+        Problem(f"{kind} {item[key]}", "only one of username and password", "both or none")
+        for kind, key in KEYS.items()
+        for item in lists[kind]
         if bool(item.get("username")) != bool(item.get("password"))
     ]
-    for kind, key in (("repositories", "name"), ("registries", "host")):
-        problems += twice(kind, [item[key] for item in arguments[kind]])
-    repositories = [item["name"] for item in arguments["repositories"]]
-    base = Path(arguments.get("base") or ".")
-    wanted = [_read(item, repositories, base, problems) for item in arguments["releases"]]
-    problems += twice("releases", [item.key for item in wanted])
-    if problems:
-        count = f"{len(problems)} problems: " if len(problems) > 1 else ""
-        raise Refused(count + "; ".join(problems))
-    return tuple(wanted)
+    for kind, key in KEYS.items():
+        problems += twice(kind, [item[key] for item in lists[kind]])
+    repositories = [item["name"] for item in lists["repositories"]]
+    for item in lists["releases"]:
+        problems += _examine(item, repositories, flaws)
+    return problems + twice("releases", [key_of(item) for item in lists["releases"]])
 
 
-def twice(kind: str, names: Sequence[str]) -> list[str]:
+def twice(kind: str, names: Sequence[str]) -> list[Problem]:
     """Tell which names are listed more than once."""
-    return [f"{kind} {name}: listed twice, expected once" for name in sorted({n for n in names if names.count(n) > 1})]
+    again = sorted({name for name in names if names.count(name) > 1})
+    return [Problem(f"{kind} {name}", f"it {names.count(name)} times", "each once") for name in again]
 
 
-def _read(given: Mapping[str, Any], repositories: Sequence[str], base: Path, problems: list[str]) -> Wanted:
-    where = f"release {given['namespace']}/{given['name']}"
-    for what, most in (("name", MAXIMUM_NAME), ("namespace", MAXIMUM_NAMESPACE)):
-        if not NAME.match(given[what]) or len(given[what]) > most:
-            problems.append(
-                f"{where}: found the {what} {given[what]!r}, expected at most {most} small letters, digits and dashes"
-            )
-    if given["timeout"] < 1:
-        problems.append(f"{where}: found the timeout {given['timeout']}, expected at least 1 second")
+def namespace_of(release: Mapping[str, Any]) -> str:
+    """Return where a release is."""
+    return str(release.get("namespace") or "default")
+
+
+def key_of(release: Mapping[str, Any]) -> str:
+    """Return what a release is known by."""
+    return f"{namespace_of(release)}/{release['name']}"
+
+
+def is_local(chart: str) -> bool:
+    """Return whether a chart is a path of the controller."""
+    return chart.startswith(("/", "."))
+
+
+def _examine(
+    given: Mapping[str, Any], repositories: Sequence[str], flaws: Mapping[str, tuple[str, str]]
+) -> list[Problem]:
+    where = f"releases {key_of(given)}"
+    problems = []
+    for what, text, most in (
+        ("name", given["name"], MAXIMUM_NAME),
+        ("namespace", namespace_of(given), MAXIMUM_NAMESPACE),
+    ):
+        if not NAME.match(text) or len(text) > most:
+            expected = f"at most {most} small letters, digits and dashes"
+            problems.append(Problem(where, f"the {what} {text!r}", expected))
+    if timeout_of(given) < 1:
+        problems.append(Problem(where, f"the timeout {given['timeout']}", "at least 1 second"))
     chart, version = given["chart"], given.get("version")
-    archive = None
-    if chart.startswith(("/", ".")):
-        archive = read_chart(base / chart, where, problems)
+    if is_local(chart):
+        if chart in flaws:
+            problems.append(Problem(where, *flaws[chart]))
         if version is not None:
-            problems.append(f"{where}: found version {version}, expected none: {chart} has its own")
-    else:
-        repository = chart.partition("/")[0]
-        if not chart.startswith("oci://") and ("/" not in chart or repository not in repositories):
-            problems.append(
-                f"{where}: found the chart {chart!r}, expected REPOSITORY/CHART with one of the repositories "
-                f"({', '.join(repositories) or 'there is none'}), oci://..., or a path that begins with / or ."
-            )
-        if version is None or not VERSION.match(version):
-            problems.append(f"{where}: found version {version or 'none'}, expected an exact one, such as 1.4.2")
-    return Wanted(given["name"], given["namespace"], chart, version, given["timeout"], given["values"] or {}, archive)
+            problems.append(Problem(where, f"version {version}", f"none: {chart} has its own"))
+        return problems
+    if not chart.startswith("oci://") and ("/" not in chart or chart.partition("/")[0] not in repositories):
+        expected = (
+            "REPOSITORY/CHART with one of the repositories "
+            f"({', '.join(repositories) or 'there is none'}), oci://..., or a path that begins with / or ."
+        )
+        problems.append(Problem(where, f"the chart {chart!r}", expected))
+    if version is None or not VERSION.match(version):
+        problems.append(Problem(where, f"version {version or 'none'}", "an exact one, such as 1.4.2"))
+    return problems
 
 
-def read_chart(path: Path, where: str, problems: list[str]) -> bytes | None:
-    """Return a chart of the controller as an archive, the same for the same content."""
-    if path.is_dir():
-        if not (path / "Chart.yaml").is_file():
-            problems.append(f"{where}: found no Chart.yaml in {path}, expected the directory of a chart")
-            return None
-        return pack(path)
+def timeout_of(release: Mapping[str, Any]) -> int:
+    """Return the seconds that its pods have to be ready."""
+    given = release.get("timeout")
+    return TIMEOUT if given is None else int(given)
+
+
+def _read(given: Mapping[str, Any], base: Path) -> Wanted:
+    chart = given["chart"]
+    archive = read_chart(base / chart) if is_local(chart) else None
+    return Wanted(
+        given["name"],
+        namespace_of(given),
+        chart,
+        given.get("version"),
+        timeout_of(given),
+        given.get("values") or {},
+        archive,
+    )
+
+
+def chart_flaws(releases: Sequence[Mapping[str, Any]], base: Path) -> dict[str, tuple[str, str]]:
+    """Return what was found and what was expected of each local chart that is none."""
+    flaws = {item["chart"]: chart_flaw(base / item["chart"]) for item in releases if is_local(item["chart"])}
+    return {chart: flaw for chart, flaw in flaws.items() if flaw}
+
+
+def chart_flaw(path: Path) -> tuple[str, str] | None:
+    """Return what was found and what was expected, None for a chart."""
     try:
-        content = path.read_bytes()
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz"):
-            return content
+        if path.is_dir():
+            there = (path / "Chart.yaml").is_file()
+            return None if there else (f"no Chart.yaml in {path}", "the directory of a chart")
+        with tarfile.open(path, mode="r:gz"):
+            return None
     except (OSError, tarfile.TarError, EOFError) as error:
-        problems.append(f"{where}: found no chart at {path} ({error}), expected its directory or its archive (.tgz)")
-        return None
+        return f"no chart at {path} ({error})", "its directory or its archive (.tgz)"
+
+
+def read_chart(path: Path) -> bytes:
+    """Return a chart of the controller as an archive, the same for the same content."""
+    return pack(path) if path.is_dir() else path.read_bytes()
 
 
 def pack(folder: Path) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -20,6 +21,28 @@ CONTROL_PLANE_GROUP = "kube_control_plane"
 NODE_GROUP = "kube_node"
 MIRROR_GROUP = "kube_mirror"
 NFS_GROUP = "nfs_server"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong in a list of the inventory, and the way out where it has one of its own.
+
+    Preflight makes a finding of each; whoever uses the list outside site.yml refuses all at once.
+    """
+
+    where: str
+    found: str
+    expected: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: found {self.found}, expected {self.expected}" + (self.remedy and f"; {self.remedy}")
+
+
+def together(problems: Sequence[object]) -> str:
+    """Problems as one message."""
+    count = f"{len(problems)} problems: " if len(problems) > 1 else ""
+    return count + "; ".join(map(str, problems))
 
 
 def resolve(name: str) -> str:

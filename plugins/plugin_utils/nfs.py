@@ -17,6 +17,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import Problem, together
+
 #: What exports(5) says about how the kernel works, and nfs-ganesha has nothing to compare with.
 KERNEL_ONLY = frozenset({"sync", "async", "wdelay", "no_wdelay", "subtree_check", "no_subtree_check"})
 #: Options of exports(5) in the words of nfs-ganesha.
@@ -64,44 +66,77 @@ class Rule:
     options: tuple[str, ...]
 
 
-def by_path(exports: Sequence[Mapping[str, Any]], nodes: Iterable[str]) -> dict[str, list[Rule]]:
-    """Return each directory with its rules; the nodes are the clients where none are named."""
-    found: dict[str, list[Rule]] = {}
-    problems: list[str] = []
-    everyone = tuple(nodes)
+def examine(exports: Sequence[Mapping[str, Any]], nodes: Sequence[str]) -> list[Problem]:
+    """Tell everything that no server would understand, or would understand otherwise than it is meant."""
+    problems: list[Problem] = []
+    taken: dict[str, set[str]] = {}
     for number, export in enumerate(exports):
-        path = str(export.get("path", ""))
-        clients = tuple(map(str, export.get("clients") or everyone))
-        options = tuple(map(str, export.get("options") or ("rw", "no_root_squash")))
+        path, rule = str(export.get("path", "")), _rule(export, nodes)
         where = f"nfs_server_exports[{number}]"
         if not re.fullmatch(r"(/[^/\s\"#\\]+)+", path):
-            problems.append(f"{where}: path {path!r} has to be absolute, without blanks and without a slash at its end")
-        if not clients:
-            problems.append(f"{where}: {path} has no clients, and the inventory has no nodes: name them")
+            expected = "an absolute one without blanks and without a slash at its end"
+            problems.append(Problem(where, f"the path {path!r}", expected))
+        if not rule.clients:
+            problems.append(
+                Problem(where, f"no clients of {path}, and no nodes in the inventory", "clients", "name them")
+            )
         problems += [
-            f"{where}: client {item!r} is no address, network, host name or *"
-            for item in clients
+            Problem(where, f"the client {item!r}", "an address, a network, a host name or *")
+            for item in rule.clients
             if not _CLIENT.fullmatch(item)
         ]
         problems += [
-            f"{where}: option {item!r} is none of exports(5), such as rw or anonuid=1000"
-            for item in options
+            Problem(where, f"the option {item!r}", "one of exports(5), such as rw or anonuid=1000")
+            for item in rule.options
             if not _OPTION.fullmatch(item)
         ]
-        rules = found.setdefault(path, [])
-        twice = sorted({client for rule in rules for client in rule.clients} & set(clients))
+        twice = sorted(taken.setdefault(path, set()) & set(rule.clients))
         if twice:
-            problems.append(f"{where}: {path} has been given to {', '.join(twice)} already")
-        rules.append(Rule(clients, options))
-    if problems:
-        raise AnsibleFilterError("; ".join(problems))
+            problems.append(Problem(where, f"{path} for {', '.join(twice)} again", "each client of a path once"))
+        taken[path].update(rule.clients)
+    return problems
+
+
+def examine_for_ganesha(exports: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """Tell which options nfs-ganesha has nothing like."""
+    known = ", ".join([*GANESHA, *(f"{key}=" for key in GANESHA_VALUES), *sorted(KERNEL_ONLY)])
+    return [
+        Problem(
+            f"nfs_server_exports[{number}]",
+            f"the option {option!r}, which nfs-ganesha has nothing like",
+            f"what it knows ({known})",
+            "leave it out, or set nfs_server_backend to kernel where the kernel can serve",
+        )
+        for number, export in enumerate(exports)
+        for option in _rule(export, ()).options
+        if _OPTION.fullmatch(option) and option not in {*GANESHA, *KERNEL_ONLY} and not _ganesha_value(option)
+    ]
+
+
+def by_path(exports: Sequence[Mapping[str, Any]], nodes: Sequence[str]) -> dict[str, list[Rule]]:
+    """Return each directory with its rules; the nodes are the clients where none are named."""
+    found: dict[str, list[Rule]] = {}
+    for export in exports:
+        found.setdefault(str(export["path"]), []).append(_rule(export, nodes))
     return found
+
+
+def _rule(export: Mapping[str, Any], nodes: Sequence[str]) -> Rule:
+    clients = tuple(map(str, export.get("clients") or nodes))
+    return Rule(clients, tuple(map(str, export.get("options") or ("rw", "no_root_squash"))))
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise AnsibleFilterError(together(problems))
 
 
 def kernel_exports(exports: Sequence[Mapping[str, Any]], nodes: Iterable[str]) -> str:
     """Return the text of a file below /etc/exports.d."""
+    everyone = tuple(nodes)
+    _refuse(examine(exports, everyone))
     lines = []
-    for path, rules in by_path(exports, nodes).items():
+    for path, rules in by_path(exports, everyone).items():
         clients = " ".join(f"{client}({','.join(rule.options)})" for rule in rules for client in rule.clients)
         lines.append(f"{path} {clients}\n")
     return "".join(lines)
@@ -118,28 +153,24 @@ def export_ids(paths: Iterable[str]) -> dict[str, int]:
     return taken
 
 
+def _ganesha_value(option: str) -> tuple[str, Any] | None:
+    name, _equals, value = option.partition("=")
+    if name not in GANESHA_VALUES or not value:
+        return None
+    return GANESHA_VALUES[name], value.split(":") if name == "sec" else value
+
+
 def ganesha_rule(rule: Rule) -> dict[str, Any]:
     """Return a CLIENT block."""
-    values: dict[str, Any] = {"Clients": list(rule.clients), "Protocols": 4}
-    for option in (*DEFAULTS, *rule.options):
-        name, _equals, value = option.partition("=")
-        if option in GANESHA:
-            key, meaning = GANESHA[option]
-            values[key] = meaning
-        elif name in GANESHA_VALUES and value:
-            values[GANESHA_VALUES[name]] = value.split(":") if name == "sec" else value
-        elif option not in KERNEL_ONLY:
-            known = ", ".join([*GANESHA, *(f"{key}=" for key in GANESHA_VALUES), *sorted(KERNEL_ONLY)])
-            raise AnsibleFilterError(
-                f"nfs_server_exports: nfs-ganesha, which serves where the kernel can't, has nothing like {option!r}; "
-                f"it knows {known}"
-            )
-    return values
+    meanings = [GANESHA.get(option) or _ganesha_value(option) for option in (*DEFAULTS, *rule.options)]
+    return {"Clients": list(rule.clients), "Protocols": 4, **dict(filter(None, meanings))}
 
 
 def ganesha_exports(exports: Sequence[Mapping[str, Any]], nodes: Iterable[str]) -> str:
     """Return the EXPORT blocks of nfs-ganesha: what a reload reads again."""
-    rules = by_path(exports, nodes)
+    everyone = tuple(nodes)
+    _refuse([*examine(exports, everyone), *examine_for_ganesha(exports)])
+    rules = by_path(exports, everyone)
     ids = export_ids(rules)
     return "".join(
         block(

@@ -17,12 +17,14 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from typing import Any
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import docker
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import docker, helm, nfs
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import (
     CONTROL_PLANE_GROUP,
     NODE_GROUP,
+    Problem,
     mapping,
 )
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import (
@@ -128,6 +130,12 @@ MIRROR_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?")
 IMAGE_REPOSITORY = re.compile(r"[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)*")
 VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
+BINARY = Decimal(1024)
+#: https://prometheus.io/docs/prometheus/latest/storage/#operational-aspects: powers of 2, whether KB or KiB
+PROMETHEUS_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:([KMGTPE])i?)?B")
+#: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:([KMGTPE])i|([numkMGTPE])|[eE]([+-]?\d{1,2}))?")
+
 #: How Ansible and the shell say that a machine's Python is missing or too old for any module.
 NO_PYTHON = re.compile(
     r"minimum of Python|SyntaxError|python version|module interpreter .* was not found|No python interpreters found",
@@ -210,11 +218,23 @@ class HostReport:
 
 @dataclass(frozen=True)
 class NfsServer:
-    """A host of group nfs_server: the address at which nodes find its exports, and whether it has any."""
+    """A host of group nfs_server, which need not be a node: the address at which nodes find its exports, what its
+    variables for role nfs_server are, and why some can't be evaluated.
+    """
 
     name: str
     address: str
-    enabled: bool = True
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    undefined: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def enabled(self) -> bool:
+        given = self.variables.get("nfs_server_enabled")
+        return given is None or is_true(given)
+
+
+#: Whatever has variables of ours.
+Holder = HostReport | NfsServer
 
 
 @dataclass(frozen=True)
@@ -223,7 +243,8 @@ class ClusterIntent:
 
     ``settings`` are the shared settings as given, whatever their types: variable cluster_X under the key X. ``specs``
     are the argument specifications of all roles' variables, ``prefixes`` what these variables begin with;
-    ``nfs_servers`` are the hosts of that group.
+    ``nfs_servers`` are the hosts of that group, ``chart_flaws`` is what is found and expected of Helm's charts on the
+    controller that are none.
     """
 
     version: str = ""
@@ -248,6 +269,7 @@ class ClusterIntent:
     prefixes: Sequence[str] = ()
     required: Sequence[str] = ()
     nfs_servers: Sequence[NfsServer] = ()
+    chart_flaws: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     undefined: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -365,6 +387,11 @@ def either(items: Iterable[object]) -> str:
 def own_ports(cluster: ClusterIntent, *, control_plane: bool) -> dict[int, str]:
     """The TCP ports that Kubernetes itself takes on a machine, and what takes them."""
     return {cluster.api_port: "kube-apiserver", **CONTROL_PLANE_PORTS} if control_plane else dict(WORKER_PORTS)
+
+
+def is_true(value: object) -> bool:
+    """What Ansible takes for true."""
+    return str(value).lower() in ("yes", "true", "on", "1")
 
 
 def short_hash(text: object) -> str:
@@ -485,22 +512,30 @@ def check_unread(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterat
 # --- variables -------------------------------------------------------------------------------------------------------
 
 
-def by_variable(hosts: Sequence[HostReport]) -> dict[str, dict[str, list[HostReport]]]:
+def holders(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> list[Holder]:
+    """All that have variables of ours: the nodes, and NFS servers that are none."""
+    names = {host.name for host in hosts}
+    return [*hosts, *(server for server in cluster.nfs_servers if server.name not in names)]
+
+
+def by_variable(hosts: Sequence[Holder]) -> dict[str, dict[str, list[Holder]]]:
     """Variable -> its value's text -> the hosts that have it, so that a group's variable is reported once."""
-    found: dict[str, dict[str, list[HostReport]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[str, dict[str, list[Holder]]] = defaultdict(lambda: defaultdict(list))
     for host in hosts:
         for name, value in host.variables.items():
             found[name][repr(value)].append(host)
     return found
 
 
-def of_hosts(some: Sequence[HostReport], hosts: Sequence[HostReport]) -> str:
-    return "" if len(some) == len(hosts) else f" on {listing(host.name for host in some)}"
+def of_hosts(some: Sequence[Holder], hosts: Sequence[HostReport]) -> str:
+    """Which they are, if not all nodes."""
+    names = [host.name for host in some]
+    return "" if {host.name for host in hosts} <= set(names) else f" on {listing(names)}"
 
 
 def check_undefined(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
-    reasons: dict[tuple[str, str], list[HostReport]] = {(name, why): [] for name, why in cluster.undefined.items()}
-    for host in hosts:
+    reasons: dict[tuple[str, str], list[Holder]] = {(name, why): [] for name, why in cluster.undefined.items()}
+    for host in holders(cluster, hosts):
         for name, why in host.undefined.items():
             if name not in cluster.undefined:
                 reasons.setdefault((name, why), []).append(host)
@@ -578,6 +613,8 @@ def spec_problems(name: str, spec: Mapping[str, Any], value: object) -> Iterator
             "no_log": spec.get("no_log"),
         }
         for index, item in enumerate(value):
+            if item is None and element["type"] != "raw":
+                yield f"{name}[{index}]", "nothing", TYPE_NAMES[element["type"]], "write it, or remove its dash"
             yield from spec_problems(f"{name}[{index}]", element, item)
 
 
@@ -597,8 +634,9 @@ def option_problems(
             remedy = f"remove or rename the key{suggestion(str(key), options)}"
             yield f"{name}.{key}", "an unknown key", expected, remedy
     for key, option in options.items():
-        if option.get("required") and key not in value:
-            yield name, f"no key {key}", f"{key}, which has no default", f"add {key} to {name}"
+        if option.get("required") and value.get(key) is None:
+            found = f"no value of {key}" if key in value else f"no key {key}"
+            yield name, found, f"{key}, which has no default", f"add {key} to {name}"
 
 
 def type_name(value: object) -> str:
@@ -618,7 +656,7 @@ def check_types(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator
     for name, value in settings.items():
         for where, found, expected, remedy in spec_problems(name, cluster.specs.get(name) or {"type": "raw"}, value):
             yield error("variable-type", where, found, expected, remedy)
-    for name, values in by_variable(hosts).items():
+    for name, values in by_variable(holders(cluster, hosts)).items():
         spec = cluster.specs.get(name)
         if spec is None or name in settings:
             continue
@@ -641,7 +679,7 @@ def near(name: str, prefix: str, known: Iterable[str]) -> str:
 
 def check_unknown(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
     known = set(cluster.specs)
-    for name, values in by_variable(hosts).items():
+    for name, values in by_variable(holders(cluster, hosts)).items():
         if name in known:
             continue
         some = [host for found in values.values() for host in found]
@@ -1126,6 +1164,22 @@ def check_network_routes(cluster: ClusterIntent, hosts: Sequence[HostReport]) ->
             "all nodes in one network, where each is the others' gateway",
             "use the backend vxlan",
         )
+
+
+def check_network_manifests(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    manifests = sound(cluster, hosts, "network_calico_manifests")
+    if shared(cluster, hosts, "network_plugin", "flannel") != "calico" or manifests is None:
+        return
+    rule, name = "network-manifests", "network_calico_manifests"
+    if not manifests:
+        expected = "the url and sha256 of each manifest of Calico's operator"
+        remedy = "take them from a release that you have looked at, or take another network_plugin"
+        yield error(rule, name, "none with network_plugin calico", expected, remedy)
+    for index, item in enumerate(manifests):
+        if not re.fullmatch(r"[0-9a-f]{64}", str(item["sha256"])):
+            expected = "its SHA-256, 64 digits of 0 to 9 and a to f"
+            remedy = f"take that of the file behind {item['url']} that you have looked at (sha256sum)"
+            yield error(rule, f"{name}[{index}].sha256", repr(item["sha256"]), expected, remedy)
 
 
 def check_service_subnet_size(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
@@ -1778,8 +1832,24 @@ def shared(cluster: ClusterIntent, hosts: Sequence[HostReport], name: str, defau
     values = (host.variables.get(name) for host in hosts)
     value = next((item for item in values if item is not None and type_matches(kind, item)), default)
     if kind == "bool":
-        return str(value).lower() in ("yes", "true", "on", "1")
+        return is_true(value)
     return int(value) if kind == "int" else value
+
+
+def sound(cluster: ClusterIntent, hosts: Sequence[Holder], name: str) -> Any:
+    """A variable that counts for the whole cluster, or its role's default.
+
+    None where rule variable-undefined or variable-type tells of it: nothing can be said of what it holds.
+    """
+    spec = cluster.specs.get(name) or {"type": "raw"}
+    given = (host.variables.get(name) for host in hosts)
+    value = next((item for item in given if item is not None), spec.get("default"))
+    unknown = any(name in host.undefined for host in hosts) or any(spec_problems(name, spec, value))
+    return None if unknown else value
+
+
+def as_finding(rule: str, where: str, problem: Problem, remedy: str) -> Finding:
+    return error(rule, where, problem.found, problem.expected, problem.remedy or remedy)
 
 
 def used_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> dict[Address, str]:
@@ -1858,6 +1928,93 @@ def check_nfs_storage(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> It
             "a name of its own for each volume",
             "rename all but one",
         )
+
+
+def check_nfs_exports(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """Which server it is, is decided on the machine: known in advance where it is a node, or where the user says it."""
+    # That a host has no address is rule node-ip's.
+    nodes = [host.node_ip or host.name for host in hosts]
+    kernels = {host.name: host.state.get("nfsd") for host in hosts if host.state}
+    for server in cluster.nfs_servers:
+        exports = sound(cluster, [server], "nfs_server_exports")
+        if not server.enabled or exports is None:
+            continue
+        backend = server.variables.get("nfs_server_backend") or "auto"
+        ganesha = backend == "ganesha" or (backend == "auto" and kernels.get(server.name) is False)
+        for problem in [*nfs.examine(exports, nodes), *(nfs.examine_for_ganesha(exports) if ganesha else ())]:
+            where = f"{problem.where} of {server.name}"
+            yield as_finding("nfs-exports", where, problem, "correct nfs_server_exports")
+
+
+def helm_lists(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """What role helm is told of repositories, registries and releases; nothing where it is off or can't be read."""
+    lists = {name: sound(cluster, hosts, f"helm_{name}") for name in (*helm.KEYS, "releases")}
+    return lists if shared(cluster, hosts, "helm_enabled", False) and None not in lists.values() else {}
+
+
+def check_helm_releases(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    lists = helm_lists(cluster, hosts)
+    for problem in helm.examine(lists, cluster.chart_flaws) if lists else ():
+        variable, _blank, item = f"helm_{problem.where}".partition(" ")
+        yield as_finding("helm-releases", f"{variable} {item}", problem, f"correct {variable}")
+
+
+def prometheus_size(text: str) -> Decimal | None:
+    """The bytes of a size as Prometheus writes it; None for what is none."""
+    if not re.fullmatch(f"0|(?:{PROMETHEUS_SIZE.pattern})+", text):
+        return None
+    parts = PROMETHEUS_SIZE.findall(text)
+    return sum((Decimal(number) * BINARY ** "_KMGTPE".index(unit or "_") for number, unit in parts), Decimal())
+
+
+def quantity(text: str) -> Decimal | None:
+    """The bytes of a quantity of Kubernetes; None for what is none."""
+    match = QUANTITY.fullmatch(text)
+    if not match:
+        return None
+    number, binary, decimal, exponent = match.groups()
+    if binary:
+        return Decimal(number) * BINARY ** "_KMGTPE".index(binary)
+    return Decimal(number).scaleb(int(exponent or 3 * ("num_kMGTPE".index(decimal or "_") - 3)))
+
+
+def check_monitoring_storage(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """A pod that fills more than it may is evicted, and without a volume its data go with it."""
+    if not shared(cluster, hosts, "monitoring_enabled", False):
+        return
+    rule, names = "monitoring-storage", ("monitoring_retention_size", "monitoring_storage_size")
+    kept, room = (sound(cluster, hosts, name) for name in names)
+    kept_bytes, room_bytes = prometheus_size(str(kept)), quantity(str(room))
+    if kept is not None and kept_bytes is None:
+        expected = "a size as Prometheus has it, such as 8GB, which are 8 * 1024^3 bytes"
+        yield error(rule, names[0], repr(kept), expected, f"correct {names[0]}")
+    if room is not None and not room_bytes:
+        expected = "a quantity as Kubernetes has it, such as 10Gi"
+        yield error(rule, names[1], repr(room), expected, f"correct {names[1]}")
+    if kept_bytes and room_bytes and kept_bytes >= room_bytes:
+        yield error(
+            rule,
+            names[0],
+            f"{kept} ({kept_bytes:.0f} bytes)",
+            f"less than {names[1]}, which is {room} ({room_bytes:.0f} bytes)",
+            f"lower {names[0]} or raise {names[1]}: what is written before older data go needs room, too",
+        )
+
+
+def check_users_accounts(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    if not shared(cluster, hosts, "users_enabled", False):
+        return
+    # Loading what this needs takes longer than all rules together: only for those who have users.
+    from ansible_collections.kubestead.cluster.plugins.plugin_utils import users  # noqa: PLC0415
+
+    rule, lifetime = "users-accounts", sound(cluster, hosts, "users_lifetime")
+    for problem in users.examine_lifetime("users_lifetime", lifetime) if lifetime is not None else ():
+        yield as_finding(rule, problem.where, problem, f"correct {problem.where}")
+        lifetime = None
+    # One that is wrong is told once, and not for each user.
+    common = {"lifetime": lifetime or "1d"}
+    for problem in users.examine([common | item for item in sound(cluster, hosts, "users_accounts") or ()])[1]:
+        yield as_finding(rule, f"users_accounts, {problem.where}", problem, "correct users_accounts")
 
 
 def check_metallb_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
@@ -2036,6 +2193,7 @@ RULES: tuple[Rule, ...] = (
     Rule("pod-subnet-size", check_pod_subnet_size),
     Rule("network-family", check_network_family, fixed=True),
     Rule("network-routes", check_network_routes),
+    Rule("network-manifests", check_network_manifests, fixed=True),
     Rule("service-subnet-size", check_service_subnet_size),
     Rule("version", check_version),
     Rule("version-downgrade", check_downgrade, fixed=True),
@@ -2072,6 +2230,10 @@ RULES: tuple[Rule, ...] = (
     Rule("ingress-ports", check_ingress_ports),
     Rule("ingress-certificate", check_ingress_certificate),
     Rule("nfs-storage", check_nfs_storage),
+    Rule("nfs-exports", check_nfs_exports),
+    Rule("helm-releases", check_helm_releases),
+    Rule("monitoring-storage", check_monitoring_storage),
+    Rule("users-accounts", check_users_accounts),
 )
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import Problem, together
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.manifests import Identity
 
 RBAC = "rbac.authorization.k8s.io"
@@ -29,14 +30,16 @@ MAXIMUM_NAME = 64
 # The name is also that of a file, and part of the names of bindings.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]*\Z")
 LIFETIME = re.compile(r"([1-9][0-9]*)([mhd])\Z")
+#: https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/cluster-role-v1/
+RULE_KEYS = ("apiGroups", "resources", "resourceNames", "nonResourceURLs", "verbs")
 SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 
 class Refused(Exception):
     """What is wanted can't be; all reasons at once."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__(f"{len(problems)} problems: " + "; ".join(problems) if len(problems) > 1 else problems[0])
+    def __init__(self, problems: Sequence[object]) -> None:
+        super().__init__(together(problems))
 
 
 @dataclass(frozen=True)
@@ -158,71 +161,94 @@ def timestamp(time: datetime) -> str:
 
 def read_accounts(given: Sequence[Mapping[str, Any]]) -> tuple[Account, ...]:
     """Read the users of the inventory, or tell everything that is wrong with them."""
-    problems: list[str] = []
-    accounts = [_account(index, item, problems) for index, item in enumerate(given)]
-    names = [account.name for account in accounts]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    problems += [f"user {name}: listed twice, expected once" for name in twice]
-    problems += _ambiguous(accounts)
+    accounts, problems = examine(given)
     if problems:
         raise Refused(problems)
-    return tuple(accounts)
+    return accounts
 
 
-def _account(index: int, given: Mapping[str, Any], problems: list[str]) -> Account:
+def examine(given: Sequence[Mapping[str, Any]]) -> tuple[tuple[Account, ...], list[Problem]]:
+    """Read the users as far as they can be read, and everything that is wrong with them."""
+    problems: list[Problem] = []
+    accounts = tuple(_account(index, item, problems) for index, item in enumerate(given))
+    names = [account.name for account in accounts]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    problems += [Problem(f"user {name}", f"it {names.count(name)} times", "each user once") for name in twice]
+    problems += _ambiguous(accounts)
+    return accounts, problems
+
+
+def examine_lifetime(where: str, text: str) -> list[Problem]:
+    """Tell what is wrong with how long a certificate is to live."""
+    if (seconds(text) or 0) >= MINIMUM_LIFETIME:
+        return []
+    return [Problem(where, f"the lifetime {text!r}", "at least 10m, such as 12h or 90d")]
+
+
+def _account(index: int, given: Mapping[str, Any], problems: list[Problem]) -> Account:
     name = str(given["name"])
     where = f"user {name or f'number {index + 1}'}"
     if not NAME.match(name) or len(name) > MAXIMUM_NAME:
-        problems.append(
-            f"{where}: found the name {name!r}, expected at most {MAXIMUM_NAME} letters, digits and @ . _ + -, "
-            "the first a letter or digit"
-        )
+        expected = f"at most {MAXIMUM_NAME} letters, digits and @ . _ + -, the first a letter or digit"
+        problems.append(Problem(where, f"the name {name!r}", expected))
     groups = tuple(str(group) for group in given.get("groups") or [])
     for group in groups:
         if group.startswith("system:"):
-            problems.append(
-                f"{where}: found the group {group}, which is reserved for Kubernetes; expected one of your own (give "
-                "cluster_role: cluster-admin for full access)"
-            )
+            found = f"the group {group}, which is reserved for Kubernetes"
+            remedy = "give cluster_role: cluster-admin for full access"
+            problems.append(Problem(where, found, "one of your own", remedy))
         elif not group or len(group) > MAXIMUM_NAME:
-            problems.append(f"{where}: found the group {group!r}, expected 1 to {MAXIMUM_NAME} characters")
+            problems.append(Problem(where, f"the group {group!r}", f"1 to {MAXIMUM_NAME} characters"))
     if len(set(groups)) < len(groups):
-        problems.append(f"{where}: found a group twice in {', '.join(groups)}, expected each once")
-    lifetime = seconds(str(given["lifetime"]))
-    if lifetime is None or lifetime < MINIMUM_LIFETIME:
-        problems.append(f"{where}: found the lifetime {given['lifetime']!r}, expected at least 10m, such as 12h or 90d")
+        problems.append(Problem(where, f"a group twice in {', '.join(groups)}", "each once"))
+    lifetime = str(given["lifetime"])
+    problems += examine_lifetime(where, lifetime)
     grants = tuple(_grant(where, number, item, problems) for number, item in enumerate(given.get("roles") or []))
     if len({(grant.kind, grant.name, grant.namespace) for grant in grants}) < len(grants):
-        problems.append(f"{where}: found a role twice, expected each once")
-    return Account(name=name, groups=groups, lifetime=lifetime or 0, grants=grants)
+        problems.append(Problem(where, "a role twice", "each once"))
+    return Account(name=name, groups=groups, lifetime=seconds(lifetime) or 0, grants=grants)
 
 
-def _grant(where: str, number: int, given: Mapping[str, Any], problems: list[str]) -> Grant:
+def _grant(where: str, number: int, given: Mapping[str, Any], problems: list[Problem]) -> Grant:
     where = f"{where}, roles[{number}]"
     namespace = given.get("namespace") or None
     chosen = [key for key in ("cluster_role", "role", "rules") if given.get(key)]
     if len(chosen) != 1:
-        found = " and ".join(chosen) or "none"
-        problems.append(f"{where}: found {found} of cluster_role, role and rules, expected exactly one")
+        found = f"{' and '.join(chosen) or 'none'} of cluster_role, role and rules"
+        problems.append(Problem(where, found, "exactly one"))
         return Grant("ClusterRole", f"#{number}", namespace)
     if chosen == ["cluster_role"]:
         return Grant("ClusterRole", given["cluster_role"], namespace)
     if chosen == ["role"]:
         if namespace is None:
-            problems.append(f"{where}: found role {given['role']} without its namespace, expected both")
+            problems.append(Problem(where, f"role {given['role']} without its namespace", "both"))
         return Grant("Role", given["role"], namespace)
     if not given.get("name"):
-        problems.append(f"{where}: found rules without a name, expected the name of the role that they become")
-    problems.extend(
-        f"{where}: found the rule {json.dumps(rule)}, expected one with verbs"
-        for rule in given["rules"]
-        if not rule.get("verbs")
-    )
+        problems.append(Problem(where, "rules without a name", "the name of the role that they become"))
     kind = "Role" if namespace else "ClusterRole"
-    return Grant(kind, given.get("name") or f"#{number}", namespace, tuple(clean(rule) for rule in given["rules"]))
+    rules = tuple(_rule(where, rule, namespace is not None, problems) for rule in given["rules"])
+    return Grant(kind, given.get("name") or f"#{number}", namespace, rules)
 
 
-def _ambiguous(accounts: Iterable[Account]) -> list[str]:
+def _rule(where: str, given: Mapping[str, Any], namespaced: bool, problems: list[Problem]) -> dict[str, Any]:
+    """Read a rule; what is asked of it here is what the API asks."""
+    given = {str(key): value for key, value in given.items() if value}
+    expected = [] if set(RULE_KEYS).issuperset(given) else [f"only the keys {', '.join(RULE_KEYS)}"]
+    expected += [f"a list as its {key}" for key, value in given.items() if not isinstance(value, list)]
+    if "verbs" not in given:
+        expected.append("one with verbs")
+    if "nonResourceURLs" in given:
+        if namespaced:
+            expected.append("nonResourceURLs only in a role without a namespace")
+        if not {"apiGroups", "resources", "resourceNames"}.isdisjoint(given):
+            expected.append("resources or nonResourceURLs, not both")
+    elif not {"apiGroups", "resources"} <= given.keys():
+        expected.append("apiGroups and resources, or nonResourceURLs")
+    problems += [Problem(where, f"the rule {json.dumps(given, default=str)}", text) for text in expected]
+    return {} if expected else clean(given)
+
+
+def _ambiguous(accounts: Iterable[Account]) -> list[Problem]:
     """Tell of rules that differ under one name."""
     seen: dict[tuple[str, str | None, str], tuple[str, Any]] = {}
     problems = []
@@ -232,10 +258,8 @@ def _ambiguous(accounts: Iterable[Account]) -> list[str]:
                 continue
             other, rules = seen.setdefault((grant.kind, grant.namespace, grant.name), (account.name, grant.rules))
             if rules != grant.rules:
-                problems.append(
-                    f"user {account.name}: found other rules for {grant.kind} {grant.name} than user {other} has, "
-                    "expected the same, or another name"
-                )
+                found = f"other rules for {grant.kind} {grant.name} than user {other} has"
+                problems.append(Problem(f"user {account.name}", found, "the same, or another name"))
     return problems
 
 

@@ -186,7 +186,7 @@ def test_somebody_else_at_work() -> None:
 
 
 def test_arguments() -> None:
-    with pytest.raises(AnsibleActionFail, match="helm_releases: release shop/web: found version none"):
+    with pytest.raises(AnsibleActionFail, match="helm_releases: releases shop/web: found version none"):
         run(Api(), {**WEB, "version": None})
     with pytest.raises(AnsibleActionFail, match="charts"):
         run(Api(), {**WEB, "charts": "x"})

@@ -207,6 +207,59 @@ def test_volumes_on_a_server_that_is_switched_off(site: Site) -> None:
     assert site.run("--check").found == []
 
 
+def test_exports_of_a_server_that_is_no_node(site: Site) -> None:
+    wanted = [{"path": "data"}, {"path": "/a", "options": ["crossmnt"], "clients": ["{{ client }}"]}]
+    site.nfs_server = {
+        "store1": {"ansible_host": "192.0.2.40", "nfs_server_exports": wanted, "nfs_server_backend": "ganesha"},
+        # What is meant for nodes does not concern it.
+        "store2": {
+            "ansible_host": "192.0.2.41",
+            "node_labels": {"rack": "{{ no_rack }}"},
+            "nfs_server_bckend": "kernel",
+        },
+    }
+    assert site.run("--check").found == [
+        ("error", "variable-undefined", "nfs_server_exports"),
+        ("error", "variable-unknown", "nfs_server_bckend"),
+    ]
+    site.nfs_server["store1"]["client"] = "10.0.0.0/8"
+    del site.nfs_server["store2"]
+    run = site.run("--check")
+    assert run.found == [
+        ("error", "nfs-exports", "nfs_server_exports[0] of store1"),
+        ("error", "nfs-exports", "nfs_server_exports[1] of store1"),
+    ]
+    assert "the option 'crossmnt', which nfs-ganesha has nothing like" in run.result["msg"]
+
+
+def test_charts_are_looked_for_beside_the_inventory(site: Site) -> None:
+    (site.folder / "charts/web").mkdir(parents=True)
+    (site.folder / "charts/web/Chart.yaml").write_text("name: web\n", encoding="utf-8")
+    site.variables.update(
+        helm_enabled=True,
+        where="./charts",
+        helm_releases=[{"name": name, "chart": f"{{{{ where }}}}/{name}", "values": {}} for name in ("web", "nothing")],
+    )
+    run = site.run("--check")
+    assert run.found == [("error", "helm-releases", "helm_releases default/nothing")]
+    assert f"found no chart at {site.folder}/charts/nothing" in run.result["msg"]
+
+
+def test_users_with_templates_inside(site: Site) -> None:
+    rules = [{"apiGroups": [""], "resources": ["{{ kind }}"], "verbs": "{{ verbs }}"}]
+    site.variables.update(
+        users_enabled=True,
+        kind="pods",
+        verbs=["get"],
+        users_accounts=[{"name": "jane", "roles": [{"name": "reader", "rules": rules}]}],
+    )
+    assert site.run("--check").found == []
+    site.variables["verbs"] = "get"
+    run = site.run("--check")
+    assert run.found == [("error", "users-accounts", "users_accounts, user jane, roles[0]")]
+    assert '"resources": ["pods"], "verbs": "get"}; expected a list as its verbs' in run.result["msg"]
+
+
 def test_hosts_that_were_not_read(site: Site) -> None:
     site.control_planes["cp2"] = {**host(3, "10.90.0.12"), "__cluster_node_state": {"failed": True, "msg": "no sudo"}}
     lost = {"unreachable": True, "msg": "Connection timed out"}

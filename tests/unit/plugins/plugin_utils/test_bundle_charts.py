@@ -143,7 +143,7 @@ def test_repositories_that_do_not_answer(server: Server, repository: dict[str, A
 
 
 def test_releases_that_can_not_be() -> None:
-    with pytest.raises(BundleError, match="helm_releases: release n/r0: found version none"):
+    with pytest.raises(BundleError, match="helm_releases: releases n/r0: found version none"):
         bundle_charts.of_registries(charts(("oci://r/web", None)))
 
 

@@ -71,13 +71,19 @@ def test_what_is_wrong(given: dict[str, Any], reason: str) -> None:
         read(release(**given))
 
 
+def test_what_is_left_out_or_empty() -> None:
+    [found] = read({"name": "web", "chart": "lab/web", "version": "1.4.2", "namespace": None, "timeout": None})
+    assert (found.key, found.timeout, found.values) == ("default/web", 300, {})
+
+
 def test_everything_at_once() -> None:
     repositories = [{**LAB, "username": "me"}, LAB]
     with pytest.raises(helm.Refused) as raised:
         read(release(), release(), repositories=repositories)
     assert str(raised.value) == (
         "3 problems: repositories lab: found only one of username and password, expected both or none; "
-        "repositories lab: listed twice, expected once; releases shop/web: listed twice, expected once"
+        "repositories lab: found it 2 times, expected each once; "
+        "releases shop/web: found it 2 times, expected each once"
     )
 
 
@@ -105,6 +111,10 @@ class TestCharts:
         path.write_text("no archive")
         with pytest.raises(helm.Refused, match="found no chart at"):
             read(release(chart=str(path), version=None))
+
+    def test_flaws_without_reading_a_chart(self, chart: Path) -> None:
+        releases = [release(chart=text) for text in ("./web", "./nowhere", "lab/web", "oci://r/web")]
+        assert list(helm.chart_flaws(releases, chart.parent)) == ["./nowhere"]
 
     def test_no_chart(self, chart: Path) -> None:
         (chart / "Chart.yaml").unlink()

@@ -36,16 +36,16 @@ def test_several_rules_for_a_path_stand_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("exports", "nodes", "problem"),
     [
-        ([{"path": "data"}], NODES, "nfs_server_exports[0]: path 'data' has to be absolute"),
-        ([{"path": "/"}], NODES, "path '/' has to be absolute"),
-        ([{"path": "/a b"}], NODES, "path '/a b' has to be absolute, without blanks"),
+        ([{"path": "data"}], NODES, "nfs_server_exports[0]: found the path 'data', expected an absolute"),
+        ([{"path": "/"}], NODES, "the path '/', expected an absolute"),
+        ([{"path": "/a b"}], NODES, "the path '/a b', expected an absolute one without blanks"),
         ([{"path": "/a/"}], NODES, "without a slash at its end"),
-        ([{}], NODES, "path '' has to be absolute"),
-        ([{"path": "/a"}], [], "/a has no clients, and the inventory has no nodes: name them"),
-        ([{"path": "/a", "clients": ["x(rw)"]}], NODES, "client 'x(rw)' is no address"),
-        ([{"path": "/a", "clients": ["x y"]}], NODES, "client 'x y' is no address"),
-        ([{"path": "/a", "options": ["rw,sync"]}], NODES, "option 'rw,sync' is none of exports(5)"),
-        ([{"path": "/b"}, {"path": "/b"}], NODES, "nfs_server_exports[1]: /b has been given to 10.90.0.11, 10.90.0.21"),
+        ([{}], NODES, "the path '', expected an absolute"),
+        ([{"path": "/a"}], [], "found no clients of /a, and no nodes in the inventory"),
+        ([{"path": "/a", "clients": ["x(rw)"]}], NODES, "the client 'x(rw)', expected an address"),
+        ([{"path": "/a", "clients": ["x y"]}], NODES, "the client 'x y', expected an address"),
+        ([{"path": "/a", "options": ["rw,sync"]}], NODES, "the option 'rw,sync', expected one of exports(5)"),
+        ([{"path": "/b"}, {"path": "/b"}], NODES, "nfs_server_exports[1]: found /b for 10.90.0.11, 10.90.0.21 again"),
     ],
 )
 def test_what_would_break_the_file_is_refused(exports: list[dict[str, Any]], nodes: list[str], problem: str) -> None:
@@ -56,8 +56,8 @@ def test_what_would_break_the_file_is_refused(exports: list[dict[str, Any]], nod
 
 
 def test_all_problems_come_at_once() -> None:
-    with pytest.raises(AnsibleFilterError, match=r"\[0\].*; nfs_server_exports\[1\]"):
-        nfs.by_path([{"path": "a"}, {"path": "b"}], NODES)
+    with pytest.raises(AnsibleFilterError, match=r"^3 problems: .*\[0\].*; .*\[1\].*; .*\[0\]: found the option"):
+        nfs.ganesha_exports([{"path": "a", "options": ["crossmnt"]}, {"path": "b"}], iter(NODES))
 
 
 def test_ganesha_gets_the_same_meaning() -> None:
@@ -99,8 +99,11 @@ def test_ganesha_has_the_kernel_s_defaults() -> None:
 
 @pytest.mark.parametrize("option", ["fsid=0", "crossmnt", "anonuid", "pnfs"])
 def test_what_ganesha_can_t_do_is_refused(option: str) -> None:
-    with pytest.raises(AnsibleFilterError, match=f"nothing like '{option}'; it knows rw, ro"):
-        nfs.ganesha_rule(nfs.Rule(("*",), (option,)))
+    exports = [{"path": "/a"}, {"path": "/b", "options": ["rw", "async", option]}]
+    refused = rf"nfs_server_exports\[1\]: found the option '{option}', which nfs-ganesha has nothing like, .* \(rw, ro,"
+    with pytest.raises(AnsibleFilterError, match=refused):
+        nfs.ganesha_exports(exports, NODES)
+    assert nfs.kernel_exports(exports, NODES)
 
 
 def test_an_export_keeps_its_number_whatever_others_there_are() -> None:

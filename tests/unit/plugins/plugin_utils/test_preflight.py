@@ -66,6 +66,11 @@ SPECS: dict[str, dict[str, Any]] = {
         "options": {"key": {"type": "str", "required": True}, "effect": {"type": "str", "choices": ["NoSchedule"]}},
     },
     "node_swap": {"type": "str", "choices": ["off", "keep"]},
+    **{
+        name: dict(spec)
+        for name, spec in variables.argument_specs(variables.collection_root()).items()
+        if name.startswith(("helm_", "monitoring_", "network_", "nfs_server_", "users_"))
+    },
 }
 
 
@@ -240,7 +245,40 @@ def network(**changes: Any) -> Spoil:
 
 
 def nfs_server(enabled: bool, address: str = "192.0.2.40") -> Spoil:
-    return others(nfs_servers=[preflight.NfsServer("store1", address, enabled)])
+    return others(nfs_servers=[preflight.NfsServer("store1", address, {"nfs_server_enabled": enabled})])
+
+
+def exports(*given: Any, server: str = "store1", **changes: Any) -> Spoil:
+    return others(
+        nfs_servers=[preflight.NfsServer(server, "192.0.2.40", {"nfs_server_exports": list(given), **changes})]
+    )
+
+
+def accounts(*given: Any, **changes: Any) -> Spoil:
+    return every(variables={"users_enabled": True, "users_accounts": list(given), **changes})
+
+
+def releases(*given: Any, **changes: Any) -> Spoil:
+    return every(variables={"helm_enabled": True, "helm_releases": list(given), **changes})
+
+
+def monitoring(kept: Any, room: Any, **changes: Any) -> Spoil:
+    sizes = {"monitoring_retention_size": kept, "monitoring_storage_size": room}
+    return every(variables={"monitoring_enabled": True, **sizes, **changes})
+
+
+def calico(*manifests: Any, **changes: Any) -> Spoil:
+    return network(network_plugin="calico", network_calico_manifests=list(manifests), **changes)
+
+
+MANIFEST = {"url": "https://example.com/operator.yaml", "sha256": "0123456789abcdef" * 4}
+WEB = {"name": "web", "chart": "lab/web", "version": "1.4.2"}
+LAB = {"name": "lab", "url": "https://charts.example.com"}
+READER = {
+    "name": "reader",
+    "namespace": "shop",
+    "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}],
+}
 
 
 def ingress(**changes: Any) -> Spoil:
@@ -653,6 +691,84 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
                                           nfs_storage_volumes=[{"name": "a", "server": "192.0.2.40"}]),
                                   nfs_server(False)),
      "nfs_server_enabled of store1", "false, while nfs_storage_enabled", "as long as", "another server"),
+    ("variable-type", "error", accounts({"name": "jane"}, None),
+     "users_accounts[1]", "nothing", "a dictionary", "remove its dash"),
+    ("variable-type", "error", accounts({"name": None}),
+     "users_accounts[0]", "no value of name", "name, which has no default", "add name"),
+    ("variable-type", "error", exports("/data"),
+     "nfs_server_exports[0]", "'/data' (text) on store1", "a dictionary", "correct"),
+    ("variable-unknown", "error",
+     both(exports(nfs_server_export=None), others(prefixes=("cluster_", "nfs_server_"))),
+     "nfs_server_export", "unknown variable on store1", "nfs_server_exports, it seems", "rename nfs_server_export to"),
+    ("variable-undefined", "error",
+     others(nfs_servers=[preflight.NfsServer("store1", "", {}, {"nfs_server_exports": "'disk' is undefined"})]),
+     "nfs_server_exports", "on store1 ('disk' is undefined)", "all defined", "define what nfs_server_exports"),
+    ("network-manifests", "error", calico(),
+     "network_calico_manifests", "none with network_plugin calico", "url and sha256 of each", "looked at"),
+    ("network-manifests", "error", network(network_plugin="calico"),
+     "network_calico_manifests", "none with network_plugin calico", "url and sha256 of each", "another network_plugin"),
+    ("network-manifests", "error", calico(MANIFEST, {**MANIFEST, "sha256": "0123"}),
+     "network_calico_manifests[1].sha256", "'0123'", "64 digits", "https://example.com/operator.yaml that you have"),
+    ("network-manifests", "error", calico({**MANIFEST, "sha256": MANIFEST["sha256"].upper()}),
+     "network_calico_manifests[0].sha256", "ABCDEF", "0 to 9 and a to f", "sha256sum"),
+    ("nfs-exports", "error", exports({"path": "data"}),
+     "nfs_server_exports[0] of store1", "the path 'data'", "an absolute one", "correct nfs_server_exports"),
+    ("nfs-exports", "error", exports({"path": "/a"}, {"path": "/b", "clients": ["10.90.0.0/24", "a b"]}),
+     "nfs_server_exports[1] of store1", "the client 'a b'", "a network, a host name", "correct nfs_server_exports"),
+    ("nfs-exports", "error", exports({"path": "/a"}, {"path": "/a", "clients": ["10.90.0.21"]}),
+     "nfs_server_exports[1] of store1", "/a for 10.90.0.21 again", "each client of a path once", "correct"),
+    ("nfs-exports", "error", exports({"path": "/a", "options": ["rw,sync"]}, server="w1"),
+     "nfs_server_exports[0] of w1", "the option 'rw,sync'", "one of exports(5)", "correct nfs_server_exports"),
+    ("nfs-exports", "error", exports({"path": "/a", "options": ["crossmnt"]}, nfs_server_backend="ganesha"),
+     "nfs_server_exports[0] of store1", "'crossmnt', which nfs-ganesha has nothing like", "what it knows (rw, ro",
+     "set nfs_server_backend to kernel"),
+    ("nfs-exports", "error",
+     both(exports({"path": "/a", "options": ["crossmnt"]}, server="w1"), state("w1", nfsd=False)),
+     "nfs_server_exports[0] of w1", "'crossmnt', which nfs-ganesha has nothing like", "what it knows", "leave it out"),
+    ("helm-releases", "error", releases(WEB),
+     "helm_releases default/web", "the chart 'lab/web'", "one of the repositories (there is none)",
+     "correct helm_releases"),
+    ("helm-releases", "error", releases({**WEB, "version": "1.4", "namespace": "shop"}, helm_repositories=[LAB]),
+     "helm_releases shop/web", "version 1.4", "an exact one", "correct helm_releases"),
+    ("helm-releases", "error", releases({**WEB, "timeout": "0"}, helm_repositories=[LAB]),
+     "helm_releases default/web", "the timeout 0", "at least 1 second", "correct helm_releases"),
+    ("helm-releases", "error", releases(WEB, {**WEB, "namespace": "default"}, helm_repositories=[LAB]),
+     "helm_releases default/web", "it 2 times", "each once", "correct helm_releases"),
+    ("helm-releases", "error", releases(helm_repositories=[{**LAB, "username": "me"}]),
+     "helm_repositories lab", "only one of username and password", "both or none", "correct helm_repositories"),
+    ("helm-releases", "error", releases(helm_registries=[{"host": "r.example.com"}, {"host": "r.example.com"}]),
+     "helm_registries r.example.com", "it 2 times", "each once", "correct helm_registries"),
+    ("helm-releases", "error",
+     both(releases({"name": "own", "chart": "./own"}), others(chart_flaws={"./own": ("no chart", "an archive")})),
+     "helm_releases default/own", "no chart", "an archive", "correct helm_releases"),
+    ("monitoring-storage", "error", monitoring("10GB", "10Gi"),
+     "monitoring_retention_size", "10GB (10737418240 bytes)", "which is 10Gi (10737418240 bytes)", "or raise monit"),
+    ("monitoring-storage", "error", monitoring("8GB", "8G"),
+     "monitoring_retention_size", "8GB (8589934592 bytes)", "which is 8G (8000000000 bytes)", "lower monitoring_rete"),
+    ("monitoring-storage", "error", every(variables={"monitoring_enabled": True, "monitoring_storage_size": "4Gi"}),
+     "monitoring_retention_size", "8GB (", "less than monitoring_storage_size", "lower"),
+    ("monitoring-storage", "error", every(variables={"monitoring_enabled": True, "monitoring_retention_size": "1TB"}),
+     "monitoring_retention_size", "1TB (", "which is 10Gi", "lower"),
+    ("monitoring-storage", "error", monitoring("8Gi", "10Gi"),
+     "monitoring_retention_size", "'8Gi'", "as Prometheus has it, such as 8GB", "correct"),
+    ("monitoring-storage", "error", monitoring("8GB", "10GB"),
+     "monitoring_storage_size", "'10GB'", "as Kubernetes has it, such as 10Gi", "correct"),
+    ("monitoring-storage", "error", monitoring("0", "0"),
+     "monitoring_storage_size", "'0'", "as Kubernetes has it", "correct"),
+    ("users-accounts", "error", accounts({"name": "jane"}, {"name": "a/b"}),
+     "users_accounts, user a/b", "the name 'a/b'", "letters, digits and @", "correct users_accounts"),
+    ("users-accounts", "error", accounts({"name": "jane", "groups": ["system:masters"]}),
+     "users_accounts, user jane", "the group system:masters", "one of your own", "cluster_role: cluster-admin"),
+    ("users-accounts", "error", accounts({"name": "jane", "lifetime": "5m"}),
+     "users_accounts, user jane", "the lifetime '5m'", "at least 10m", "correct users_accounts"),
+    ("users-accounts", "error", accounts({"name": "jane"}, {"name": "joe"}, users_lifetime="forever"),
+     "users_lifetime", "the lifetime 'forever'", "at least 10m", "correct users_lifetime"),
+    ("users-accounts", "error", accounts({"name": "jane", "roles": [{"role": "deployer"}]}),
+     "users_accounts, user jane, roles[0]", "role deployer without its namespace", "both", "correct users_accounts"),
+    ("users-accounts", "error", accounts({"name": "jane", "roles": [{**READER, "rules": [{"verbs": ["get"]}]}]}),
+     "users_accounts, user jane, roles[0]", 'the rule {"verbs": ["get"]}', "apiGroups and resources", "correct users_"),
+    ("users-accounts", "error", accounts({"name": "jane"}, {"name": "jane"}),
+     "users_accounts, user jane", "it 2 times", "each user once", "correct users_accounts"),
 ]  # fmt: skip
 
 
@@ -776,7 +892,7 @@ PASSING: dict[str, Spoil] = {
     "a backend that is not used": both(
         interface("w2", "10.91.0.19/24"),
         host("w2", node_ip="10.91.0.19"),
-        network(network_flannel_backend="host-gw", network_plugin="calico"),
+        calico(MANIFEST, network_flannel_backend="host-gw"),
     ),
     "pod network's own bridges on a member": both(
         Cluster.converged,
@@ -886,6 +1002,46 @@ PASSING: dict[str, Spoil] = {
     ),
     "ingress at an address of the pool": balanced_ingress("10.90.0.209"),
     "ports of a part that is off": every(variables={"ingress_http_port": 1}),
+    "calico": calico(MANIFEST),
+    "no manifests of another network": network(network_plugin="flannel", network_calico_manifests=[]),
+    "exports by default": exports(),
+    "an export": both(
+        exports({"path": "/a"}, {"path": "/b", "clients": ["*.example.com"], "options": ["ro", "async"]}),
+        every(variables={"nfs_server_backend": "auto"}),
+    ),
+    "exports for hosts without addresses": both(
+        others(ignore=["node-ip"]),
+        every(node_ip=""),
+        settings(endpoint="api.example.com:6443"),
+        exports({"path": "/a"}),
+    ),
+    "exports of a server that is off": exports({"path": "a"}, nfs_server_enabled=False),
+    "options of the kernel where it serves": both(
+        exports({"path": "/a", "options": ["crossmnt"]}, server="w1"), state("w1", nfsd=True)
+    ),
+    "options of the kernel where it may serve": exports({"path": "/a", "options": ["crossmnt"]}),
+    "options of the kernel where it is wanted": both(
+        exports({"path": "/a", "options": ["crossmnt"]}, server="w1", nfs_server_backend="kernel"),
+        state("w1", nfsd=False),
+    ),
+    "releases": both(
+        releases(
+            {**WEB, "namespace": None, "timeout": "600", "values": {"a": 1}},
+            {"name": "web", "namespace": "shop", "chart": "oci://r.example.com/web", "version": "2.0.0"},
+            {"name": "own", "chart": "./own"},
+            helm_repositories=[{**LAB, "username": "me", "password": "hush"}],
+            helm_registries=[{"host": "r.example.com"}],
+        ),
+        others(chart_flaws={"./other": ("no chart", "an archive")}),
+    ),
+    "releases of a part that is off": every(variables={"helm_releases": [WEB]}),
+    "metrics in less than their room": monitoring("9.3GB", "10G"),
+    "metrics bounded by time alone": monitoring("0", "1Gi"),
+    "metrics by default": every(variables={"monitoring_enabled": True}),
+    "metrics of a part that is off": every(variables={"monitoring_retention_size": "1TB"}),
+    "users": accounts({"name": "jane", "groups": ["dev"], "lifetime": "12h", "roles": [READER]}, {"name": "joe"}),
+    "no users": every(variables={"users_enabled": True}),
+    "users of a part that is off": every(variables={"users_accounts": [{"name": "a/b"}], "users_lifetime": "x"}),
 }
 
 
@@ -926,6 +1082,128 @@ def test_a_group_variable_is_reported_once() -> None:
         "a value that cannot be evaluated ('x' is undefined)",
         "'vim' (text)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("switch", "name", "wrong"),
+    [
+        ("users_enabled", "users_accounts", [{"name": "a/b"}, {"name": 7}]),
+        ("users_enabled", "users_lifetime", 90),
+        ("helm_enabled", "helm_releases", [{**WEB, "timeout": "long"}]),
+        ("helm_enabled", "helm_repositories", [LAB, LAB, {"url": "https://x.example.com"}]),
+        ("helm_enabled", "helm_registries", "r.example.com"),
+        ("monitoring_enabled", "monitoring_retention_size", 8),
+        ("monitoring_enabled", "monitoring_storage_size", ["1Gi"]),
+        ("network_plugin", "network_calico_manifests", [{"url": "https://example.com"}]),
+        ("nfs_server_enabled", "nfs_server_exports", [{"path": "a"}, {}]),
+    ],
+)
+def test_a_part_that_can_t_be_read_is_told_of_once(switch: str, name: str, wrong: Any) -> None:
+    """By the rules for all variables, and not by that of its part, too."""
+    on = {switch: "calico" if switch == "network_plugin" else True}
+    for rule, given, why in (
+        ("variable-type", {name: wrong}, {}),
+        ("variable-undefined", {}, {name: "'x' is undefined"}),
+    ):
+        cluster = Cluster()
+        if name.startswith("nfs_server_"):
+            cluster.others["nfs_servers"] = [preflight.NfsServer("store1", "192.0.2.40", {**on, **given}, why)]
+        else:
+            every(variables={**on, **given}, undefined=why)(cluster)
+        assert {finding.rule for finding in cluster.findings} == {rule}
+
+
+def test_all_problems_of_a_list_come_one_by_one() -> None:
+    cluster = Cluster()
+    accounts({"name": "a/b", "groups": ["", "system:nodes"]}, {"name": "c", "roles": [{}]})(cluster)
+    assert [(finding.where, finding.found) for finding in cluster.findings] == [
+        ("users_accounts, user a/b", "the name 'a/b'"),
+        ("users_accounts, user a/b", "the group ''"),
+        ("users_accounts, user a/b", "the group system:nodes, which is reserved for Kubernetes"),
+        ("users_accounts, user c, roles[0]", "none of cluster_role, role and rules"),
+    ]
+
+
+def test_a_lifetime_for_all_is_told_once() -> None:
+    cluster = Cluster()
+    accounts({"name": "jane"}, {"name": "joe"}, {"name": "a/b"}, users_lifetime="1m")(cluster)
+    assert [finding.where for finding in cluster.findings] == ["users_lifetime", "users_accounts, user a/b"]
+
+
+def test_no_password_is_shown() -> None:
+    cluster = Cluster()
+    secret = {"username": "me", "password": "s3cret"}
+    wrong = {**WEB, "version": "1", "values": {"key": "s3cret"}}
+    releases(wrong, helm_repositories=[{**LAB, **secret}, {**LAB, "password": "s3cret"}])(cluster)
+    assert len(cluster.findings) == 3
+    assert "s3cret" not in str(cluster.findings)
+
+
+@pytest.mark.parametrize(
+    ("given", "enabled"), [(None, True), (True, True), ("yes", True), ("no", False), (False, False)]
+)
+def test_a_server_serves_unless_it_is_told_not_to(given: Any, enabled: bool) -> None:
+    assert preflight.NfsServer("store1", "", {"nfs_server_enabled": given}).enabled is enabled
+
+
+def test_a_server_of_exports_that_is_a_node_is_reported_with_the_nodes() -> None:
+    cluster = Cluster()
+    every(variables={"nfs_server_exports": "/data"})(cluster)
+    cluster.others["nfs_servers"] = [
+        preflight.NfsServer(name, "192.0.2.40", {"nfs_server_exports": "/data"}) for name in ("w1", "store1")
+    ]
+    assert [str(finding) for finding in cluster.findings] == [
+        "nfs_server_exports: found '/data' (text); expected a list; correct nfs_server_exports"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("512B", 512),
+        ("1KB", 2**10),
+        ("1KiB", 2**10),
+        ("1.5GB", 3 * 2**29),
+        ("1GB512MB", 3 * 2**29),
+        ("2EB", 2**61),
+        ("8", None),
+        ("8G", None),
+        ("8Gi", None),
+        ("8gb", None),
+        ("8 GB", None),
+        ("", None),
+    ],
+)
+def test_sizes_of_prometheus(text: str, size: int | None) -> None:
+    assert preflight.prometheus_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("10", 10),
+        ("1k", 10**3),
+        ("1Ki", 2**10),
+        ("1.5Gi", 3 * 2**29),
+        (".5G", 5 * 10**8),
+        ("2E", 2 * 10**18),
+        ("2e3", 2000),
+        ("2E-1", 0.2),
+        ("1500m", 1.5),
+        ("10K", None),
+        ("10GB", None),
+        ("10GiB", None),
+        ("10 Gi", None),
+        ("-1Gi", None),
+        ("ten", None),
+        ("", None),
+    ],
+)
+def test_quantities_of_kubernetes(text: str, size: float | None) -> None:
+    found = preflight.quantity(text)
+    assert (found if found is None else float(found)) == size
 
 
 def test_an_undefined_setting_is_reported_once() -> None:

@@ -83,7 +83,31 @@ class TestAccounts:
             ({"roles": [{"cluster_role": "a", "role": "b"}]}, "found cluster_role and role of"),
             ({"roles": [{"role": "a"}]}, "found role a without its namespace"),
             ({"roles": [{"rules": [PODS]}]}, "found rules without a name"),
-            ({"roles": [{"name": "x", "rules": [{"resources": ["pods"]}]}]}, "expected one with verbs"),
+            ({"roles": [{"name": "x", "rules": [{**PODS, "verbs": []}]}]}, "expected one with verbs"),
+            (
+                {"roles": [{"name": "x", "rules": [{**PODS, "resource": ["pods"]}]}]},
+                "expected only the keys apiGroups, resources,",
+            ),
+            (
+                {"roles": [{"name": "x", "rules": [{"verbs": ["get"], "resources": ["pods"]}]}]},
+                "expected apiGroups and resources, or nonResourceURLs",
+            ),
+            (
+                {"roles": [{"name": "x", "rules": [{**PODS, "nonResourceURLs": ["/metrics"]}]}]},
+                "expected resources or nonResourceURLs, not both",
+            ),
+            (
+                {"roles": [{**READER, "rules": [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]}]},
+                "expected nonResourceURLs only in a role without a namespace",
+            ),
+            (
+                {"roles": [{"name": "x", "rules": [{**PODS, "verbs": "get"}]}]},
+                r'found the rule .*"verbs": "get"}, expected a list as its verbs',
+            ),
+            (
+                {"roles": [{"name": "x", "rules": [{**PODS, "verbs": 7, "resources": 7}]}]},
+                "a list as its resources; user",
+            ),
             ({"roles": [READER, READER]}, "found a role twice"),
         ],
     )
@@ -91,13 +115,18 @@ class TestAccounts:
         with pytest.raises(Refused, match=reason):
             account(**given)
 
+    def test_rules_for_addresses_of_the_api(self) -> None:
+        rule = {"nonResourceURLs": ["/metrics"], "verbs": ["get"], "resources": []}
+        found = account(roles=[{"name": "metrics", "rules": [rule]}])
+        assert found.grants[0].rules == ({"nonResourceURLs": ["/metrics"], "verbs": ["get"]},)
+
     def test_everything_at_once(self) -> None:
         other = {**READER, "rules": [{**PODS, "verbs": ["delete"]}]}
         given = [{"name": "a", "lifetime": "1m", "roles": [READER]}, {"name": "b", "lifetime": "1d", "roles": [other]}]
         with pytest.raises(Refused) as raised:
             users.read_accounts([*given, {"name": "b", "lifetime": "1d"}])
         assert str(raised.value).startswith("3 problems: user a: found the lifetime '1m'")
-        assert "user b: listed twice" in str(raised.value)
+        assert "user b: found it 2 times, expected each user once" in str(raised.value)
         assert "user b: found other rules for Role pod-reader than user a has" in str(raised.value)
 
     def test_two_users_may_share_a_role(self) -> None:
