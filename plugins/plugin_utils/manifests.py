@@ -260,11 +260,6 @@ def made_by_others(namespace: Mapping[str, Any]) -> bool:
     return any(f"f:{NAME_LABEL}" in labels for labels in fields)
 
 
-def is_foreign(identity: Identity, live: Mapping[str, Any]) -> bool:
-    """Tell whether an object is somebody else's. A namespace may be shared: what others have there is kept."""
-    return FIELD_MANAGER not in managers(live) and identity.kind != "Namespace"
-
-
 def lost(node: Mapping[str, Any]) -> bool:
     """Tell whether a node has not been heard of for long: one that is starting says itself that it is not ready."""
     conditions = node.get("status", {}).get("conditions") or []
@@ -361,7 +356,7 @@ class Part:
         if live is None:
             self._try(identity, definition)
             return Change(identity, definition, "", text_of(definition))
-        if is_foreign(identity, live):
+        if self._is_foreign(identity, live):
             self._foreign.append(identity)
             return None
         annotations = definition["metadata"].get("annotations") or {}
@@ -410,7 +405,7 @@ class Part:
             )
         gone = [identity for identity in reversed(self.recorded.get(self.name, [])) if identity not in wanted]
         lives = {identity: live for identity in gone if (live := self.live(identity))}
-        self.replaced = [identity for identity, live in lives.items() if is_foreign(identity, live)]
+        self.replaced = [identity for identity, live in lives.items() if self._is_foreign(identity, live)]
         lives = {identity: live for identity, live in lives.items() if identity not in self.replaced}
         if not wanted:
             self._refuse_volumes(lives, check)
@@ -424,6 +419,12 @@ class Part:
             if item not in self.kept and item not in staying
         ]
         return [change for change in changes if change] + removals
+
+    def _is_foreign(self, identity: Identity, live: Mapping[str, Any]) -> bool:
+        """Tell whether an object is somebody else's. A namespace may be shared: what others have there is kept."""
+        # Of an object without fields the API remembers no manager.
+        bare = identity.kind == "ServiceAccount" and identity in self.recorded.get(self.name, [])
+        return FIELD_MANAGER not in managers(live) and identity.kind != "Namespace" and not bare
 
     def _left(self, identity: Identity, live: Mapping[str, Any]) -> Change | None:
         """Return how somebody else's namespace loses what the part has put on it."""

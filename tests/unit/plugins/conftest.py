@@ -57,6 +57,7 @@ class Cluster:
                 "Namespace": ("namespaces", False),
                 "Node": ("nodes", False),
                 "Pod": ("pods", True),
+                "ServiceAccount": ("serviceaccounts", True),
                 "ConfigMap": ("configmaps", True),
                 "Secret": ("secrets", True),
                 "Service": ("services", True),
@@ -196,7 +197,9 @@ class Cluster:
             put(live, field, value)
         if live["kind"] == "Deployment":
             live.setdefault("spec", {}).setdefault("replicas", 1)
-        live["metadata"]["managedFields"] = [{"manager": "kubestead", "operation": "Apply"}]
+        # Of whoever owns no field nothing is remembered.
+        if fields.keys() - {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")}:
+            live["metadata"]["managedFields"] = [{"manager": "kubestead", "operation": "Apply"}]
         if dry_run:
             live["metadata"]["uid"] = "dry"
             return live

@@ -521,6 +521,16 @@ class TestOthers:
         assert recorded(cluster) == {"demo": ["Namespace demo"]}
         assert f"{DEMO}/configmaps/settings" in cluster.objects
 
+    def test_one_without_any_field_is_one_s_own_by_the_record(self, cluster: Any) -> None:
+        account = item("ServiceAccount", "web")
+        run(cluster, NAMESPACE, account)
+        assert "managedFields" not in cluster.objects[f"{DEMO}/serviceaccounts/web"]["metadata"]
+        assert run(cluster, NAMESPACE, account) == []
+        assert run(cluster, NAMESPACE) == ["-ServiceAccount demo/web"]
+        cluster(f"{DEMO}/serviceaccounts", "web", {"kind": "ServiceAccount"})
+        with pytest.raises(DefinitionError, match="something else has put there"):
+            run(cluster, NAMESPACE, account)
+
     def test_one_s_own_that_is_not_remembered(self, cluster: Any) -> None:
         run(cluster, NAMESPACE, SETTINGS)
         del cluster.objects[manifests.RECORD]
