@@ -75,6 +75,15 @@ def build(targets: Sequence[str]) -> None:
             raise LabError(f"nothing is called {target!r}; there are: {', '.join(known)}")
 
 
+def build_programs() -> None:
+    """Compile whatever labs of the default version may be made of: the longest part of bringing up the first one."""
+    engine.ensure(engine.FOR_ARTIFACTS)
+    release = RELEASES[DEFAULT_VERSION]
+    of_addons = [component for addon in addons.ADDONS.values() for component in addon.components]
+    for component in (release.kubernetes, release.etcd, release.coredns, *PARTS, *of_addons):
+        artifacts.build(component)
+
+
 def official_sites_answer() -> bool:
     """Whether this computer reaches where Kubernetes is published: then nothing has to be built."""
     for url in OFFICIAL_SITES:
@@ -170,6 +179,9 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("build", help="make artifacts: what an ordinary lab needs, or what is named")
     command.add_argument("target", nargs="*")
     command.set_defaults(function=lambda given: build(given.target))
+
+    command = commands.add_parser("programs", help="compile what labs are made of, before one is brought up")
+    command.set_defaults(function=lambda _given: build_programs())
 
     command = commands.add_parser("up", help="make a lab, or bring it up again; prints its inventory's path")
     command.add_argument("name")
