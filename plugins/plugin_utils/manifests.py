@@ -584,10 +584,12 @@ class Part:
         if live is None:
             return "not there"
         found = rolled_out(live)
-        if found and identity.kind == "DaemonSet":
-            self.unreached[identity] = self._unreached(live)
-            found = rolled_out(live, len(self.unreached[identity]))
-        return found
+        nodes = self._unreached(live) if found and identity.kind == "DaemonSet" else []
+        if not nodes:
+            self.unreached.pop(identity, None)
+            return found
+        self.unreached[identity] = nodes
+        return rolled_out(live, len(nodes))
 
     def _unreached(self, live: Mapping[str, Any]) -> list[str]:
         """Return the lost nodes that have a DaemonSet's pods."""

@@ -845,6 +845,22 @@ class TestRollouts:
         with pytest.raises(NotDone, match="2 of 2 pods updated, 0 available"):
             Part(cluster, "demo").wait_for_workloads(wanted, 20)
 
+    def test_only_what_was_not_waited_for_is_told(self, cluster: Any) -> None:
+        wanted = manifests.in_order([self.daemon_set(cluster, desiredNumberScheduled=2, updatedNumberScheduled=2)])
+        live = cluster.objects["/apis/apps/v1/namespaces/demo/daemonsets/speaker"]
+        cluster.slowness = 7
+        cluster.later(lambda: live["status"].update(numberAvailable=2))
+        # While w2 is lost, and w1 is waited for, w2 comes back.
+        part = Part(cluster, "demo")
+        part.wait_for_workloads(wanted, 20)
+        assert cluster.seconds == 7
+        assert part.unreached == {}
+        del cluster.objects["/api/v1/nodes/w2"], cluster.objects["/api/v1/nodes/w3"]
+        live["status"].update(numberAvailable=1)
+        cluster.later(lambda: live["status"].update(numberAvailable=2))
+        part.wait_for_workloads(wanted, 20)
+        assert part.unreached == {}
+
     def test_one_that_fits_no_node(self, cluster: Any) -> None:
         wanted = manifests.in_order([self.daemon_set(cluster)])
         with pytest.raises(NotDone, match="fits no node"):
