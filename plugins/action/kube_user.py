@@ -314,14 +314,13 @@ class ActionModule(ActionBase):
         left = users.left_behind(
             accounts, desk.files, {name: credentials.path_of(directory, name) for name in desk.files}
         )
-        replaced = [f"{identity} stays, for something else has put it there" for identity in desk.part.replaced]
         if not self._task.check_mode:
             desk.part.apply(wanted, changes, arguments["timeout"])
             record, told = desk.apply(plan, arguments["timeout"])
         return {
             "changed": changed,
             **self._told(accounts, plan, desk.files, directory),
-            "notes": [*told, *users.notes(accounts, record, desk.cluster, now()), *replaced, *left],
+            "notes": [*told, *users.notes(accounts, record, desk.cluster, now()), *desk.part.stays(), *left],
             "diff": diff,
         }
 

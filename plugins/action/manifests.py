@@ -62,13 +62,8 @@ class ActionModule(ActionBase):
         changes = part.plan(wanted, check=self._task.check_mode)
         # Objects may be as they should and yet not be remembered as the part's.
         changed = bool(changes) or part.differs(part.remembered(wanted))
-        for kind, others in part.kept.items():
-            which = ", ".join(others)
-            self._warn(
-                part, f"{kind} stays, for these objects are not the part's: {which}; remove them and run this again"
-            )
-        for identity in part.replaced:
-            self._warn(part, f"{identity} stays, for something else has put it there")
+        for text in part.stays():
+            self._warn(part, text)
         if not self._task.check_mode:
             part.apply(wanted, changes, arguments["timeout"])
             if arguments["wait"]:

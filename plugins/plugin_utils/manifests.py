@@ -383,7 +383,7 @@ class Part:
         space = identity.namespace
         if space and space not in self._spaces:
             self._spaces[space] = self.live(Identity("v1", "Namespace", "", space)) is not None
-        if not self.path(identity) or (space and not self._spaces[space]):
+        if (space and not self._spaces[space]) or not self.path(identity):
             return
         try:
             self.patch(identity, definition, dry_run=True)
@@ -419,6 +419,17 @@ class Part:
             if item not in self.kept and item not in staying
         ]
         return [change for change in changes if change] + removals
+
+    def stays(self) -> list[str]:
+        """Tell what of the plan should go and stays, and why."""
+        return [
+            *(
+                f"{kind} stays, for these objects are not the part's: {', '.join(others)}; remove them and run "
+                "this again"
+                for kind, others in self.kept.items()
+            ),
+            *(f"{identity} stays, for something else has put it there" for identity in self.replaced),
+        ]
 
     def _is_foreign(self, identity: Identity, live: Mapping[str, Any]) -> bool:
         """Tell whether an object is somebody else's. A namespace may be shared: what others have there is kept."""

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from . import addons, artifacts, engine, images, nodes, offline, packages, rootfs
 from .base import LabError, home, say, timed, write_atomic
 from .lab import load, names
-from .versions import COMPONENTS, DEFAULT_VERSION, NODE_SYSTEMS, RELEASES
+from .versions import COMPONENTS, DEFAULT_VERSION, NODE_SYSTEMS, RELEASES, Release
 
 OFFICIAL_SITES = (
     "https://pkgs.k8s.io/core:/stable:/v1.36/deb/InRelease",
@@ -28,10 +28,15 @@ OFFICIAL_SITES = (
 PARTS = ("flannel", "flannel-cni", "kubernetes-cni", "cri-tools")
 
 
+def components(release: Release) -> tuple[str, ...]:
+    """What every cluster of a version is built from."""
+    return (release.kubernetes, release.etcd, release.coredns, *PARTS)
+
+
 def build_release(version: str, system: str) -> None:
     """Everything that a cluster of this version on this system is made of, in the mirror."""
     release = RELEASES[version]
-    for component in (release.kubernetes, release.etcd, release.coredns, *PARTS):
+    for component in components(release):
         artifacts.build(component)
     wanted = packages.of_kubernetes(release.kubernetes)
     if system == "debian12":
@@ -78,9 +83,8 @@ def build(targets: Sequence[str]) -> None:
 def build_programs() -> None:
     """Compile whatever labs of the default version may be made of: the longest part of bringing up the first one."""
     engine.ensure(engine.FOR_ARTIFACTS)
-    release = RELEASES[DEFAULT_VERSION]
     of_addons = [component for addon in addons.ADDONS.values() for component in addon.components]
-    for component in (release.kubernetes, release.etcd, release.coredns, *PARTS, *of_addons):
+    for component in (*components(RELEASES[DEFAULT_VERSION]), *of_addons):
         artifacts.build(component)
 
 
