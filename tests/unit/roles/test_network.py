@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -24,8 +22,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
 from ansible_collections.kubestead.cluster.plugins.modules import pod_network
+from tests.unit.playbook import run_playbook
 
-COLLECTIONS = Path(pod_network.__file__).absolute().parents[5]
 ROLE = Path(__file__).parents[3] / "roles/network"
 CALICO = Path(__file__).parents[1] / "fixtures/calico/3.28_installation.schema.json"
 SETTINGS = ("__network_subnet", "__network_mode")
@@ -200,22 +198,7 @@ def test_manifests_are_fetched_and_verified(tmp_path: Path, publisher: str, look
     }
     (tmp_path / "play.yml").write_text(json.dumps(FETCH))
     (tmp_path / "vars.json").write_text(json.dumps(given))
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    done = subprocess.run(
-        [program, "-i", "cp1,", "-e", "@vars.json", "play.yml"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={
-            **{name: setting for name, setting in os.environ.items() if not name.startswith("ANSIBLE_")},
-            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-            "ANSIBLE_HOME": str(tmp_path / "home"),
-            "no_proxy": "127.0.0.1",
-            "COLUMNS": "1000",
-        },
-    )
+    done = run_playbook(tmp_path, "-i", "cp1,", "-e", "@vars.json", no_proxy="127.0.0.1")
     said = done.stdout + done.stderr
     applied = tmp_path / "applied"
     if looked_at == MANIFEST:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import socket
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +16,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.kubestead.cluster.plugins.action import preflight
+from tests.unit.playbook import run_playbook
 
-COLLECTIONS = Path(preflight.__file__).parents[5]
 STATE: dict[str, Any] = {
     "python": "3.13.5",
     "arch": "amd64",
@@ -120,22 +118,8 @@ class Site:
         }
         (self.folder / "hosts.yml").write_text(json.dumps(inventory), encoding="utf-8")
         (self.folder / "play.yml").write_text(PLAYBOOK, encoding="utf-8")
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "hosts.yml", "play.yml", *options],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            env={
-                **{key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")},
-                "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-                "ANSIBLE_HOME": str(self.folder / "home"),
-                "ANSIBLE_INJECT_FACT_VARS": "false",
-                "ANSIBLE_LOCALHOST_WARNING": "false",
-                "COLUMNS": "1000",
-            },
-        )
+        quiet = {"ANSIBLE_INJECT_FACT_VARS": "false", "ANSIBLE_LOCALHOST_WARNING": "false"}
+        done = run_playbook(self.folder, "-i", "hosts.yml", *options, **quiet)
         output = done.stdout + done.stderr
         written = self.folder / "found.json"
         assert written.exists(), output
