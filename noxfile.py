@@ -146,9 +146,18 @@ def molecule(session: nox.Session) -> None:
         "KUBESTEAD_LAB_HOME": os.environ.get("KUBESTEAD_LAB_HOME", str(Path.home() / ".cache/kubestead-lab")),
     }
     deprecated = []
-    with subprocess.Popen(
-        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as run:
+    with (
+        # A new one each time: in its own, molecule would believe what an interrupted run has left.
+        tempfile.TemporaryDirectory(prefix="kubestead-molecule-") as state,
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=env | {"MOLECULE_EPHEMERAL_DIRECTORY": state},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as run,
+    ):
         assert run.stdout is not None
         for line in run.stdout:
             sys.stdout.write(line)
