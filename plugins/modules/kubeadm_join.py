@@ -11,7 +11,8 @@ module: kubeadm_join
 short_description: Join a machine to a cluster
 version_added: 0.1.0
 description:
-  - Runs C(kubeadm join) with a configuration file that only root can read and that is removed afterwards.
+  - Runs C(kubeadm join) with a configuration file that only root can read and that is removed afterwards, and waits
+    until the Node is there.
   - A member of this cluster is left as it is, a machine of another cluster is refused and never touched.
   - A join that was interrupted is undone and done again. What the user had put into /etc/kubernetes is kept.
 author:
@@ -117,6 +118,13 @@ from ansible_collections.kubestead.cluster.plugins.module_utils._runner import C
 # that the kubelet of an undone join is gone.
 STILL_READY = 'and status "Ready" already exists'
 STILL_READY_SECONDS = 120
+# kubeadm is done with a worker as soon as kubelet has its certificate: since its feature gate NodeLocalCRISocket it
+# writes nothing into the Node any more (https://kep.k8s.io/4656). Kubelet registers the Node after that.
+REGISTER_SECONDS = 60
+
+
+class Unregistered(Exception):
+    """Kubelet runs and has not registered its Node."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +176,24 @@ def join(run: Runner, path: str, cri_socket: str) -> None:
         undo(run, cri_socket)
 
 
+def await_node(run: Runner, node_name: str) -> None:
+    """Wait until kubelet has registered its Node, asking as kubelet does."""
+    access = ["--kubeconfig=/etc/kubernetes/kubelet.conf", "--request-timeout=5s"]
+    question = ["kubectl", *access, "get", "--raw", f"/api/v1/nodes/{node_name}"]
+    deadline = time.monotonic() + REGISTER_SECONDS
+    while True:
+        answer = run(question, check=False)
+        if answer.rc == 0:
+            return
+        if time.monotonic() > deadline:
+            raise Unregistered(
+                f"node {node_name}: found that kubelet has joined and no Node {REGISTER_SECONDS} s later "
+                f"({answer.stderr.strip()}), expected kubelet to register it; see 'journalctl -u kubelet' on the "
+                "machine, then run again: the join is then undone and done again"
+            )
+        time.sleep(0.5)
+
+
 def apply(run: Runner, params: dict[str, Any]) -> Plan:
     """Join; return what was done, nothing where another run has joined the machine meanwhile."""
     access = params["join"]
@@ -194,6 +220,7 @@ def apply(run: Runner, params: dict[str, Any]) -> Plan:
         _membership.begin("join")
         with kubeadm.configuration(documents, "join.yaml") as path:
             join(run, path, params["cri_socket"])
+        await_node(run, params["node_name"])
         _membership.end()
     return todo
 

@@ -33,6 +33,9 @@ STILL_READY = (
     'error: error execution phase kubelet-start: a Node with name "w1" and status "Ready" already exists in the '
     "cluster. You must delete the existing Node or change the name of this new joining Node\n"
 )
+QUESTION = "kubectl --kubeconfig=/etc/kubernetes/kubelet.conf --request-timeout=5s get --raw /api/v1/nodes/w1"
+# Of kubectl 1.36.3.
+NOT_THERE = (1, "", 'Error from server (NotFound): nodes "w1" not found\n')
 Run = Callable[..., dict[str, Any]]
 
 
@@ -77,7 +80,7 @@ def kubeadm(machine: Path, programs: Any, monkeypatch: pytest.MonkeyPatch) -> Ku
         return 0, "", ""
 
     program = Kubeadm(machine)
-    programs.answers.update({"kubeadm join": program, "kubeadm reset": reset})
+    programs.answers.update({"kubeadm join": program, "kubeadm reset": reset, "kubectl": (0, "{}", "")})
     # It would act on the machine of the tests.
     monkeypatch.setattr(
         kubeadm_join, "shutil", SimpleNamespace(rmtree=lambda path, ignore_errors: removed.append(path))
@@ -87,6 +90,14 @@ def kubeadm(machine: Path, programs: Any, monkeypatch: pytest.MonkeyPatch) -> Ku
 
 
 removed: list[str] = []
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [0.0]
+    monkeypatch.setattr(kubeadm_join.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(kubeadm_join.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    return now
 
 
 class TestPlan:
@@ -142,7 +153,7 @@ def test_a_worker_joins(machine: Path, kubeadm: Kubeadm, programs: Any, run_modu
     result = run_module(kubeadm_join, **ARGUMENTS, ignore_preflight_errors=["Mem"])
     assert (result["changed"], result["undone"]) == (True, False)
     config = machine / "run/kubestead/join.yaml"
-    assert programs.calls == [f"kubeadm join --config {config}"]
+    assert programs.calls == [f"kubeadm join --config {config}", QUESTION]
     assert not config.exists()
     assert kubeadm.document["discovery"]["bootstrapToken"] == {
         "token": TOKEN,
@@ -157,7 +168,7 @@ def test_a_worker_joins(machine: Path, kubeadm: Kubeadm, programs: Any, run_modu
     assert _membership.read_journal(machine) is None
     again = run_module(kubeadm_join, **{**ARGUMENTS, "join": None})
     assert (again["changed"], again["diff"]) == (False, {})
-    assert len(programs.calls) == 1
+    assert len(programs.calls) == 2
 
 
 @pytest.mark.parametrize(("schedulable", "taints"), [(True, []), (False, None)])
@@ -194,6 +205,7 @@ def test_an_interrupted_join_is_undone_and_done_again(
     assert programs.calls == [
         "kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock",
         f"kubeadm join --config {machine}/run/kubestead/join.yaml",
+        QUESTION,
     ]
     assert removed == ["/var/lib/kubelet/pki"]
     # What the user had there has come back before the join.
@@ -208,7 +220,7 @@ def test_the_node_of_an_undone_join_still_counts_as_ready(
     monkeypatch.setattr(kubeadm_join.time, "sleep", slept.append)
     kubeadm.failures = [STILL_READY, STILL_READY]
     assert run_module(kubeadm_join, **ARGUMENTS)["changed"] is True
-    assert [" ".join(call.split()[:2]) for call in programs.calls] == [
+    assert [" ".join(call.split()[:2]) for call in programs.calls[:-1]] == [
         "kubeadm join",
         "kubeadm reset",
         "kubeadm join",
@@ -219,16 +231,36 @@ def test_the_node_of_an_undone_join_still_counts_as_ready(
 
 
 def test_a_node_that_stays_ready_is_another_machine(
-    kubeadm: Kubeadm, programs: Any, run_module: Run, monkeypatch: pytest.MonkeyPatch
+    kubeadm: Kubeadm, programs: Any, run_module: Run, clock: list[float]
 ) -> None:
-    clock = [0.0]
-    monkeypatch.setattr(kubeadm_join.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(kubeadm_join.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
     kubeadm.failures = [STILL_READY] * 100
     result = run_module(kubeadm_join, **ARGUMENTS)
     assert 'a Node with name "w1" and status "Ready" already exists' in result["msg"]
     assert clock[0] > kubeadm_join.STILL_READY_SECONDS
     assert len(programs.calls) == 51
+
+
+def test_kubelet_registers_its_node_after_kubeadm_has_ended(
+    machine: Path, kubeadm: Kubeadm, programs: Any, run_module: Run, clock: list[float]
+) -> None:
+    answers = [NOT_THERE, NOT_THERE, (0, "{}", "")]
+    programs.answers["kubectl"] = lambda _argv: answers.pop(0)
+    assert run_module(kubeadm_join, **ARGUMENTS)["changed"] is True
+    assert (programs.calls.count(QUESTION), clock[0]) == (3, 1.0)
+    assert _membership.read_journal(machine) is None
+
+
+def test_a_node_that_is_never_registered_is_not_joined(
+    machine: Path, kubeadm: Kubeadm, programs: Any, run_module: Run, clock: list[float]
+) -> None:
+    programs.answers["kubectl"] = NOT_THERE
+    assert run_module(kubeadm_join, **ARGUMENTS)["msg"] == (
+        'node w1: found that kubelet has joined and no Node 60 s later (Error from server (NotFound): nodes "w1" not '
+        "found), expected kubelet to register it; see 'journalctl -u kubelet' on the machine, then run again: the join "
+        "is then undone and done again"
+    )
+    assert clock[0] > kubeadm_join.REGISTER_SECONDS
+    assert _membership.read_journal(machine) == "join"
 
 
 def test_another_run_joined_it_while_this_one_waited(
