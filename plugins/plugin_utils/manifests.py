@@ -76,6 +76,8 @@ OWN_FIELDS = ("managedFields", "resourceVersion", "generation", "uid", "creation
 NAME_LABEL = "kubernetes.io/metadata.name"
 KIND_OF_KINDS = "CustomResourceDefinition"
 POLL_SECONDS = 0.5
+# All Nodes are a long answer in a large cluster, and a minute passes until one counts as lost.
+NODES_SECONDS = 5
 # Refusals that end once the part's own pods run and its kinds are served by every API server.
 PASSING = ("failed calling webhook", "conversion webhook", "could not find the requested resource")
 # A copy of the whole object that kubectl apply keeps.
@@ -299,6 +301,8 @@ class Part:
         self.replaced: list[Identity] = []
         #: Nodes whose pods of a DaemonSet were not waited for.
         self.unreached: dict[Identity, list[str]] = {}
+        self._lost: set[str] = set()
+        self._lost_known_until = 0.0
 
     def read(self) -> None:
         """Read what all parts consist of."""
@@ -604,13 +608,16 @@ class Part:
 
     def _unreached(self, live: Mapping[str, Any]) -> list[str]:
         """Return the lost nodes that have a DaemonSet's pods."""
-        nodes = {node["metadata"]["name"] for node in self._api.request("GET", "/api/v1/nodes")["items"] if lost(node)}
-        if not nodes:
+        if time.monotonic() >= self._lost_known_until:
+            nodes = self._api.request("GET", "/api/v1/nodes")["items"]
+            self._lost = {node["metadata"]["name"] for node in nodes if lost(node)}
+            self._lost_known_until = time.monotonic() + NODES_SECONDS
+        if not self._lost:
             return []
         labels = ",".join(f"{name}={value}" for name, value in live["spec"]["selector"]["matchLabels"].items())
         path = f"/api/v1/namespaces/{live['metadata']['namespace']}/pods"
         pods = self._api.request("GET", path, query={"labelSelector": labels})["items"]
-        return sorted(nodes & {pod["spec"].get("nodeName") for pod in pods})
+        return sorted(self._lost & {pod["spec"].get("nodeName") for pod in pods})
 
     def wait_for_workloads(self, wanted: Iterable[Identity], timeout: float) -> None:
         """Wait until all workloads of the part are rolled out."""

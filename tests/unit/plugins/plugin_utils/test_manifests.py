@@ -858,8 +858,15 @@ class TestRollouts:
         del cluster.objects["/api/v1/nodes/w2"], cluster.objects["/api/v1/nodes/w3"]
         live["status"].update(numberAvailable=1)
         cluster.later(lambda: live["status"].update(numberAvailable=2))
+        part = Part(cluster, "demo")
         part.wait_for_workloads(wanted, 20)
         assert part.unreached == {}
+
+    def test_all_nodes_are_not_asked_for_each_time(self, cluster: Any) -> None:
+        wanted = manifests.in_order([self.daemon_set(cluster, desiredNumberScheduled=2, updatedNumberScheduled=2)])
+        with pytest.raises(NotDone):
+            Part(cluster, "demo").wait_for_workloads(wanted, 20)
+        assert cluster.requests.count("GET /api/v1/nodes") == 5
 
     def test_one_that_fits_no_node(self, cluster: Any) -> None:
         wanted = manifests.in_order([self.daemon_set(cluster)])
