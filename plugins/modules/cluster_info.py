@@ -15,13 +15,7 @@ description:
   - Can wait until named nodes are Ready.
 author:
   - kubestead contributors (@kubestead)
-requirements:
-  - urllib3 (Python)
 options:
-  kubeconfig:
-    description: Kubeconfig on the host where the module runs.
-    type: path
-    required: true
   ready_nodes:
     description: Names of nodes to wait for.
     type: list
@@ -32,6 +26,7 @@ options:
     type: int
     default: 300
 extends_documentation_fragment:
+  - kubestead.cluster.cluster
   - kubestead.cluster.attributes.read_only
 """
 

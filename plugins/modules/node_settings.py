@@ -16,13 +16,7 @@ description:
   - What it set is remembered in the node's annotation C(kubestead.io/managed).
 author:
   - kubestead contributors (@kubestead)
-requirements:
-  - urllib3 (Python)
 options:
-  kubeconfig:
-    description: Kubeconfig on the host where the module runs.
-    type: path
-    required: true
   nodes:
     description: The nodes.
     type: list
@@ -71,6 +65,8 @@ options:
     description: Whether there is a cluster to ask in check mode.
     type: bool
     default: true
+extends_documentation_fragment:
+  - kubestead.cluster.cluster
 attributes:
   check_mode:
     support: full

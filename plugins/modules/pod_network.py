@@ -18,13 +18,7 @@ description:
   - Changes nothing.
 author:
   - kubestead contributors (@kubestead)
-requirements:
-  - urllib3 (Python)
 options:
-  kubeconfig:
-    description: Kubeconfig on the host where the module runs.
-    type: path
-    required: true
   plugin:
     description: The wanted network.
     type: str
@@ -39,6 +33,7 @@ options:
     type: str
     required: true
 extends_documentation_fragment:
+  - kubestead.cluster.cluster
   - kubestead.cluster.attributes.read_only
 """
 

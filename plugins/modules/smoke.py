@@ -21,37 +21,19 @@ description:
   - Reports no change, because it leaves nothing behind.
 author:
   - kubestead contributors (@kubestead)
-requirements:
-  - urllib3 (Python)
 options:
-  kubeconfig:
-    description: Kubeconfig on the host where the module runs.
-    type: path
-    required: true
-  image:
-    description: An image with nginx, bash and getent, such as the official one of nginx on Debian.
-    type: str
-    required: true
   nodes:
     description: Names of nodes that must be in the cluster. All nodes of the cluster are tried, named or not.
     type: list
     elements: str
     default: []
-  dns:
-    description: Whether the cluster has a DNS to ask.
-    type: bool
-    default: true
   timeout:
     description: Seconds to wait for the pods (their image is pulled), and for the namespace to be gone.
     type: int
     default: 180
-attributes:
-  check_mode:
-    support: full
-    description: Starts nothing; says what it would do.
-  diff_mode:
-    support: none
-    description: There is nothing that stays.
+extends_documentation_fragment:
+  - kubestead.cluster.cluster
+  - kubestead.cluster.cluster.trial
 """
 
 EXAMPLES = r"""
