@@ -20,6 +20,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.kubestead.cluster.plugins.module_utils import _membership
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
+from tests.unit.merge_patch import merged
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 Answer = tuple[int, str, str]
@@ -80,19 +81,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(_membership, name, functools.partial(getattr(_membership, name), root))
     monkeypatch.setattr(_membership, "begin", functools.partial(_membership.begin, root=root))
     return root
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """A JSON merge patch applied, as RFC 7396 has it."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
 
 
 class Api:

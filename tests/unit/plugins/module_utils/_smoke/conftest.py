@@ -14,19 +14,7 @@ import pytest
 
 from ansible_collections.kubestead.cluster.plugins.module_utils._kube import ApiError
 from ansible_collections.kubestead.cluster.plugins.module_utils._smoke import namespace
-
-
-def merged(old: Any, patch: Any) -> Any:
-    """A JSON merge patch (RFC 7396)."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(old) if isinstance(old, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
+from tests.unit.merge_patch import merged
 
 
 class FakeApi:
