@@ -29,6 +29,7 @@ from tests.lab.lab import Lab, load, names
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
+PROGRAM = Path(sys.executable).with_name("ansible-playbook")
 ENDPOINT_PORT = 8443
 API_PORT = 6443
 LAB_UP_SECONDS = 1800  # The first one builds all artifacts.
@@ -39,8 +40,9 @@ Change = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the playbook, with what the report callback wrote about it."""
+    """One run of a playbook, with what the report callback wrote about it."""
 
+    command: str
     rc: int
     seconds: float
     output: str
@@ -52,29 +54,40 @@ class Run:
         return {(play, task.removeprefix("kubestead.cluster."), host) for play, task, host in self.report["changed"]}
 
     @property
+    def said(self) -> str:
+        """The output without its line breaks: a long result is broken where the line ends."""
+        return " ".join(self.output.split())
+
+    @property
     def executions(self) -> dict[str, int]:
         """Modules that ran on each machine; the controller is none."""
         return {host: count for host, count in self.report["executions_per_host"].items() if host != "localhost"}
 
     def succeeded(self) -> Run:
         """This run, which must have gone well."""
-        assert self.rc == 0, f"site.yml ended with {self.rc}:\n{self.output[-6000:]}"
+        assert self.rc == 0, f"{self.command} ended with {self.rc}:\n{self.output[-6000:]}"
         return self
 
 
 class Playbook:
-    """A run of site.yml that is under way, in a process group of its own."""
+    """A run of one of the collection's playbooks that is under way, in a process group of its own."""
 
-    def __init__(self, inventory: Path, *options: str) -> None:
+    def __init__(self, name: str, inventory: Path, *options: str) -> None:
+        self._command = " ".join([name, *options])
         self._scratch = tempfile.TemporaryDirectory(prefix="kubestead-e2e-")
         self._report = Path(self._scratch.name, "report.json")
         self._output = Path(self._scratch.name, "output")
         self._started = time.monotonic()
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [*playbook_command("site.yml", inventory), *options],
+                [str(PROGRAM), str(ROOT / "playbooks" / name), "--inventory", str(inventory), *options],
                 cwd=ROOT,
-                env=playbook_environment(self._report),
+                env={
+                    **os.environ,
+                    "ANSIBLE_CALLBACKS_ENABLED": "kubestead.cluster.report",
+                    "ANSIBLE_COLLECTIONS_PATH": str(BUILD / "collections"),
+                    "KUBESTEAD_REPORT": str(self._report),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -102,25 +115,10 @@ class Playbook:
             raise
         seconds = time.monotonic() - self._started
         report = json.loads(self._report.read_text()) if self._report.exists() else {}
-        run = Run(rc, seconds, self.output, report)
+        run = Run(self._command, rc, seconds, self.output, report)
         self._scratch.cleanup()
+        print(f"\n{run.command}: {run.seconds:.1f} s, {len(report.get('changed', []))} changed, rc {run.rc}")
         return run
-
-
-def playbook_command(playbook: str, inventory: Path) -> list[str]:
-    """How a playbook of the checkout is run."""
-    program = Path(sys.executable).with_name("ansible-playbook")
-    return [str(program), str(ROOT / "playbooks" / playbook), "--inventory", str(inventory)]
-
-
-def playbook_environment(report: Path) -> dict[str, str]:
-    """The environment that makes a run write its report."""
-    return {
-        **os.environ,
-        "ANSIBLE_CALLBACKS_ENABLED": "kubestead.cluster.report",
-        "ANSIBLE_COLLECTIONS_PATH": str(BUILD / "collections"),
-        "KUBESTEAD_REPORT": str(report),
-    }
 
 
 def lab_command(*arguments: str) -> None:
@@ -152,17 +150,19 @@ class Cluster:
         self.kubeconfig = lab.folder / "kubeconfig"
         self.control_planes = [name for name, node in lab.nodes.items() if node.role == "kube_control_plane"]
 
-    # The playbook
+    # The playbooks
 
-    def start_site(self, *options: str) -> Playbook:
-        """Begin a run of site.yml."""
-        return Playbook(self.inventory, *options)
+    def start(self, playbook: str, *options: str) -> Playbook:
+        """Begin a run of a playbook."""
+        return Playbook(playbook, self.inventory, *options)
+
+    def run(self, playbook: str, *options: str) -> Run:
+        """Run a playbook."""
+        return self.start(playbook, *options).finish()
 
     def site(self, *options: str) -> Run:
         """Run site.yml."""
-        run = self.start_site(*options).finish()
-        print(f"\nsite.yml {' '.join(options)}: {run.seconds:.1f} s, {len(run.changed)} changed, rc {run.rc}")
-        return run
+        return self.run("site.yml", *options)
 
     # The machines
 
@@ -227,6 +227,17 @@ def api_is_ready(address: str, port: int) -> bool:
     context = ssl._create_unverified_context()  # noqa: S323  nothing secret is sent
     with urllib.request.urlopen(f"https://{address}:{port}/readyz", timeout=2, context=context) as answer:
         return bool(answer.status == 200)
+
+
+@contextmanager
+def machines_of(name: str, control_planes: int, workers: int, *options: str) -> Iterator[Cluster]:
+    """The lab that KUBESTEAD_E2E_<name>_LAB names, which is not removed; without that a fresh one."""
+    there = os.environ.get(f"KUBESTEAD_E2E_{name.upper()}_LAB")
+    if there:
+        yield Cluster(load(there))
+        return
+    with fresh(f"e2e-{name}", control_planes, workers, *options) as cluster:
+        yield cluster
 
 
 @contextmanager

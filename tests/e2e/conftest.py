@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.lab import load
-
-from .cluster import Cluster, Run, fresh
+from .cluster import Cluster, Run, machines_of
 from .sampling import Samples, sampled
 
 # Labels of the inventory, for the drift that changes them.
@@ -23,14 +20,8 @@ node_labels: {kubestead.test/rack: r1, kubestead.test/disk: ssd}
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Five bare machines; KUBESTEAD_E2E_LAB names a lab to use instead, which is not removed."""
-    name = os.environ.get("KUBESTEAD_E2E_LAB")
-    if name:
-        machines = Cluster(load(name))
-        add_labels(machines)
-        yield machines
-        return
-    with fresh("e2e", control_planes=3, workers=2) as machines:
+    """Five bare machines."""
+    with machines_of("site", control_planes=3, workers=2) as machines:
         add_labels(machines)
         yield machines
 

@@ -33,7 +33,7 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle, s
 from tests.lab import engine
 from tests.lab.packages import architecture
 
-from .cluster import ROOT, playbook_command, playbook_environment
+from .cluster import ROOT, Playbook
 
 PROGRAMS = {
     "dnf": "dnf",
@@ -220,19 +220,9 @@ class World:
 
     def collect(self, name: str, *options: str, rc: int = 0) -> tuple[int, str]:
         """Run bundle.yml; returns how many tasks changed something, and what it said."""
-        inventory = self.inventory(name)
-        report = inventory.with_name("report.json")
-        done = subprocess.run(
-            [*playbook_command("bundle.yml", inventory), *options],
-            cwd=ROOT,
-            env=playbook_environment(report),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == rc, done.stdout + done.stderr
-        return len(json.loads(report.read_text())["changed"]), done.stdout + done.stderr
+        done = Playbook("bundle.yml", self.inventory(name), *options).finish()
+        assert done.rc == rc, done.output
+        return len(done.changed), done.output
 
 
 @pytest.fixture(scope="module")

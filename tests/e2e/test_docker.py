@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tarfile
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 
 import pytest
 from kubernetes import client, config
 
 from tests.lab import artifacts
-from tests.lab.lab import load
 from tests.lab.versions import BUSYBOX_IMAGE
 
-from .cluster import Cluster, fresh
-from .test_smoke_reset import CONFIRM, Play
+from .cluster import Cluster, machines_of
+from .test_smoke_reset import CONFIRM
 
 pytestmark = pytest.mark.full
 
@@ -44,12 +41,8 @@ containerd_configuration: {plugins: {io.containerd.grpc.v1.cri: {restrict_oom_sc
 
 @pytest.fixture(scope="module")
 def machines() -> Iterator[Cluster]:
-    """A control plane and a worker; KUBESTEAD_E2E_DOCKER_LAB names a lab to use instead, which is not removed."""
-    name = os.environ.get("KUBESTEAD_E2E_DOCKER_LAB")
-    if name:
-        yield Cluster(load(name))
-        return
-    with fresh("docker", 1, 1, "--runtime", "docker") as cluster:
+    """A control plane and a worker."""
+    with machines_of("docker", 1, 1, "--runtime", "docker") as cluster:
         yield cluster
 
 
@@ -122,25 +115,25 @@ def test_keys_of_others_stay_and_containers_live_on(cluster: Cluster) -> None:
     assert cluster.ready_nodes() == {"cp1", "w1"}
 
 
-def test_a_node_moves_by_leaving_and_joining_anew(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_node_moves_by_leaving_and_joining_anew(cluster: Cluster) -> None:
     host_vars(cluster, CONTAINERD)
-    planned = Play(cluster, "reset.yml", "--limit", "w1", "--check", folder=tmp_path).succeeded()
+    planned = cluster.run("reset.yml", "--limit", "w1", "--check").succeeded()
     assert planned.changed
-    done = Play(cluster, "reset.yml", "--limit", "w1", "-e", CONFIRM, folder=tmp_path).succeeded()
+    done = cluster.run("reset.yml", "--limit", "w1", "-e", CONFIRM).succeeded()
     assert done.changed == planned.changed
     assert json.loads(cluster.on("w1", "cat", DAEMON)) == FOREIGN
     assert [item["Names"] for item in json.loads(docker_api(cluster, "w1", "GET", "/containers/json"))] == [["/own"]]
     left = cluster.on("w1", "sh", "-c", "ls /usr/local/bin/cri-dockerd /etc/systemd/system/cri-docker*", check=False)
     assert left.strip() == ""
-    assert not Play(cluster, "reset.yml", "--limit", "w1", "-e", CONFIRM, folder=tmp_path).succeeded().changed
+    assert not cluster.run("reset.yml", "--limit", "w1", "-e", CONFIRM).succeeded().changed
     cluster.site().succeeded()
     assert runtimes(cluster) == {"cp1": "docker", "w1": "containerd"}
-    Play(cluster, "smoke.yml", folder=tmp_path).succeeded()
+    cluster.run("smoke.yml").succeeded()
 
 
-def test_the_whole_cluster_goes(cluster: Cluster, tmp_path: Path) -> None:
-    assert Play(cluster, "reset.yml", "-e", CONFIRM, folder=tmp_path).succeeded().changed
+def test_the_whole_cluster_goes(cluster: Cluster) -> None:
+    assert cluster.run("reset.yml", "-e", CONFIRM).succeeded().changed
     assert containers(cluster, "cp1") == set()
     left = cluster.on("cp1", "sh", "-c", f"ls {DAEMON} /etc/kubernetes/*.conf /var/lib/etcd/member", check=False)
     assert left.strip() == ""
-    assert not Play(cluster, "reset.yml", "-e", CONFIRM, folder=tmp_path).succeeded().changed
+    assert not cluster.run("reset.yml", "-e", CONFIRM).succeeded().changed

@@ -76,7 +76,7 @@ def machines() -> Iterator[Cluster]:
 @pytest.mark.parametrize("interruptions", CASES.values(), ids=CASES)
 def test_the_same_command_completes_it(machines: Cluster, interruptions: list[Interruption]) -> None:
     for interruption in interruptions:
-        playbook = machines.start_site()
+        playbook = machines.start("site.yml")
         try:
             interruption.wait(machines, playbook)
             print(f"\n{interruption}: now")

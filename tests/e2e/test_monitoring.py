@@ -13,9 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.lab import load
-
-from .cluster import API_PORT, BUILD, ENDPOINT_PORT, ROOT, Cluster, fresh, wait_for
+from .cluster import API_PORT, BUILD, ENDPOINT_PORT, ROOT, Cluster, machines_of, wait_for
 
 ASK = ROOT / "molecule/platform/verify/monitoring.py"
 NODE_DOWN_SECONDS = 900
@@ -36,12 +34,8 @@ pytestmark = pytest.mark.full
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """Three control planes and a worker; KUBESTEAD_E2E_MONITORING_LAB names a lab to use instead, which stays."""
-    name = os.environ.get("KUBESTEAD_E2E_MONITORING_LAB")
-    if name:
-        yield watched(Cluster(load(name)))
-        return
-    with fresh("watched", 3, 1, "--with", "monitoring") as machines:
+    """Three control planes and a worker."""
+    with machines_of("monitoring", 3, 1, "--with", "monitoring") as machines:
         yield watched(machines)
 
 
@@ -124,7 +118,7 @@ def test_a_machine_that_is_down_keeps_nobody_waiting(cluster: Cluster) -> None:
         wait_for("w1 is lost", lambda: "w1" not in cluster.ready_nodes(), 180)
         run = cluster.site("--limit", "all:!w1").succeeded()
         assert not run.changed
-        assert "DaemonSet monitoring/node-exporter was not waited for on w1" in " ".join(run.output.split())
+        assert "DaemonSet monitoring/node-exporter was not waited for on w1" in run.said
     finally:
         cluster.act("start", "w1")
     wait_for("w1 is back", lambda: "w1" in cluster.ready_nodes(), 180)

@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.lab.inventory import ODDITIES, to_yaml
-from tests.lab.lab import load
 
-from .cluster import Cluster, Run, fresh
-from .test_smoke_reset import CONFIRM, Play, own
+from .cluster import Cluster, Run, machines_of
+from .test_smoke_reset import CONFIRM, own
 
 pytestmark = pytest.mark.full
 
@@ -30,12 +27,8 @@ OWN_TABLES = {"table ip kube-proxy", "table ip6 kube-proxy"}
 
 @pytest.fixture(scope="module")
 def machines() -> Iterator[Cluster]:
-    """A control plane and a worker; KUBESTEAD_E2E_NETWORK_LAB names a lab to use instead, which is not removed."""
-    name = os.environ.get("KUBESTEAD_E2E_NETWORK_LAB")
-    if name:
-        yield Cluster(load(name))
-        return
-    with fresh("network", control_planes=1, workers=1) as cluster:
+    """A control plane and a worker."""
+    with machines_of("network", control_planes=1, workers=1) as cluster:
         yield cluster
 
 
@@ -58,8 +51,8 @@ def tables(cluster: Cluster, node: str) -> set[str]:
     return set(cluster.on(node, "nft", "list", "tables").splitlines())
 
 
-def test_packets_are_routed_by_the_hosts(cluster: Cluster, tmp_path: Path) -> None:
-    Play(cluster, "smoke.yml", folder=tmp_path).succeeded()
+def test_packets_are_routed_by_the_hosts(cluster: Cluster) -> None:
+    cluster.run("smoke.yml").succeeded()
     nodes = cluster.lab.nodes
     for name in nodes:
         links = cluster.on(name, "ls", "/sys/class/net").split()
@@ -92,7 +85,7 @@ def test_a_rerun_changes_nothing(cluster: Cluster) -> None:
 def test_a_living_cluster_keeps_its_network(cluster: Cluster, setting: str, found: str) -> None:
     run = cluster.site("--tags", "network", "-e", setting)
     assert run.rc == 2
-    assert found in " ".join(run.output.split())
+    assert found in run.said
     assert not run.changed
 
 
@@ -103,14 +96,14 @@ def test_a_network_of_ones_own_is_left_alone(cluster: Cluster) -> None:
         assert "cni0" in cluster.on(name, "ls", "/sys/class/net").split()
 
 
-def test_reset_takes_its_own_tables_only(cluster: Cluster, tmp_path: Path) -> None:
+def test_reset_takes_its_own_tables_only(cluster: Cluster) -> None:
     cluster.on("w1", "nft", "add", *FOREIGN.split())
     assert OWN_TABLES & tables(cluster, "w1")
-    assert Play(cluster, "reset.yml", "--limit", "w1", "-e", CONFIRM, folder=tmp_path).succeeded().changed
+    assert cluster.run("reset.yml", "--limit", "w1", "-e", CONFIRM).succeeded().changed
     assert not OWN_TABLES & tables(cluster, "w1")
     assert FOREIGN in tables(cluster, "w1")
     assert own(cluster, "w1") == []
     routes = cluster.on("w1", "ip", "-4", "route")
     assert "10.244." not in routes
-    again = Play(cluster, "reset.yml", "--limit", "w1", "-e", CONFIRM, folder=tmp_path).succeeded()
+    again = cluster.run("reset.yml", "--limit", "w1", "-e", CONFIRM).succeeded()
     assert not again.changed

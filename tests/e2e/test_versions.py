@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.lab.lab import load
 from tests.lab.versions import DEFAULT_VERSION, RELEASES
 
-from .cluster import Cluster, Run, fresh
+from .cluster import Cluster, Run, machines_of
 from .test_plan import expect_equal
-from .test_smoke_reset import Play, api
+from .test_smoke_reset import api
 
 pytestmark = pytest.mark.full
 
@@ -32,12 +29,8 @@ def version(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def machines(version: str) -> Iterator[Cluster]:
-    """Bare machines; KUBESTEAD_E2E_VERSIONS_LAB names a lab to use instead, which is not removed."""
-    name = os.environ.get("KUBESTEAD_E2E_VERSIONS_LAB")
-    if name:
-        yield Cluster(load(name))
-        return
-    with fresh("versions", 3, 1, "--version", version) as cluster:
+    """Bare machines."""
+    with machines_of("versions", 3, 1, "--version", version) as cluster:
         yield cluster
 
 
@@ -78,8 +71,8 @@ def test_all_of_it_is_of_the_version(machines: Cluster, version: str) -> None:
 
 
 @pytest.mark.usefixtures("built")
-def test_it_works(machines: Cluster, tmp_path: Path) -> None:
-    Play(machines, "smoke.yml", folder=tmp_path).succeeded()
+def test_it_works(machines: Cluster) -> None:
+    machines.run("smoke.yml").succeeded()
 
 
 @pytest.mark.usefixtures("built")
