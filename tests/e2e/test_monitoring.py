@@ -28,14 +28,15 @@ monitoring_grafana_enabled: false
 cluster_configuration: {}
 monitoring_alertmanager_configuration: {route: {receiver: nobody}, receivers: [{name: nobody}]}
 """
+TAINTS = "node_taints: [{key: kubestead.test/alone, effect: NoSchedule}]\n"
 
 pytestmark = pytest.mark.full
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """Three control planes and a worker."""
-    with machines_of("monitoring", 3, 1, "--with", "monitoring") as machines:
+    """Three control planes and two workers, of which w2 has pods of DaemonSets only."""
+    with machines_of("monitoring", 3, 2, "--with", "monitoring") as machines:
         yield watched(machines)
 
 
@@ -44,6 +45,8 @@ def watched(machines: Cluster) -> Cluster:
     folder = machines.lab.folder / "group_vars/all"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "monitoring.yml").write_text(VARIABLES)
+    (machines.lab.folder / "host_vars").mkdir(exist_ok=True)
+    (machines.lab.folder / "host_vars/w2.yml").write_text(TAINTS)
     machines.site().succeeded()
     backup = "kubestead_etcd_backup_timestamp_seconds $(date +%s)\\nkubestead_etcd_backup_max_age_seconds 90000\\n"
     machines.on(machines.control_planes[0], "sh", "-c", f'printf "{backup}" > {FIGURES}')
@@ -113,15 +116,15 @@ def test_a_service_that_is_down(cluster: Cluster, service: str, alert: str) -> N
 
 def test_a_machine_that_is_down_keeps_nobody_waiting(cluster: Cluster) -> None:
     """Its pod of every DaemonSet is missing, and the other machines are looked after all the same."""
-    cluster.act("kill", "w1")
+    cluster.act("kill", "w2")
     try:
-        wait_for("w1 is lost", lambda: "w1" not in cluster.ready_nodes(), 180)
-        run = cluster.site("--limit", "all:!w1").succeeded()
+        wait_for("w2 is lost", lambda: "w2" not in cluster.ready_nodes(), 180)
+        run = cluster.site("--limit", "all:!w2").succeeded()
         assert not run.changed
-        assert "DaemonSet monitoring/node-exporter was not waited for on w1" in run.said
+        assert "DaemonSet monitoring/node-exporter was not waited for on w2" in run.said
     finally:
-        cluster.act("start", "w1")
-    wait_for("w1 is back", lambda: "w1" in cluster.ready_nodes(), 180)
+        cluster.act("start", "w2")
+    wait_for("w2 is back", lambda: "w2" in cluster.ready_nodes(), 180)
 
 
 def test_off_again(cluster: Cluster) -> None:

@@ -307,6 +307,13 @@ class TestConfiguration:
         assert {"VirtualIPHeldByNone", "VirtualIPHeldByTwo", "KeepalivedDown"} <= rules(case).keys()
         assert {"LoadBalancerDown", "APIServerOutOfBalance", "KeepalivedDown"} <= rules("highly available").keys()
 
+    def test_what_is_asked_when_no_node_is_ready(self) -> None:
+        """Then no Service has an endpoint of its own accord, and the cluster's DNS answers nobody."""
+        for name in ("prometheus", "alertmanager"):
+            assert find(monitoring("highly available"), "Service", name)["spec"]["publishNotReadyAddresses"] is True
+        (found,) = configuration("highly available")["alerting"]["alertmanagers"]
+        assert [item["role"] for item in found["kubernetes_sd_configs"]] == ["pod"]
+
     def test_alertmanagers_rules(self) -> None:
         assert "NotificationsFail" in rules("highly available")
         assert "NotificationsFail" not in rules("one control plane")
