@@ -15,7 +15,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -229,15 +229,10 @@ def api_is_ready(address: str, port: int) -> bool:
         return bool(answer.status == 200)
 
 
-@contextmanager
-def machines_of(name: str, control_planes: int, workers: int, *options: str) -> Iterator[Cluster]:
+def machines_of(name: str, control_planes: int, workers: int, *options: str) -> AbstractContextManager[Cluster]:
     """The lab that KUBESTEAD_E2E_<name>_LAB names, which is not removed; without that a fresh one."""
     there = os.environ.get(f"KUBESTEAD_E2E_{name.upper()}_LAB")
-    if there:
-        yield Cluster(load(there))
-        return
-    with fresh(f"e2e-{name}", control_planes, workers, *options) as cluster:
-        yield cluster
+    return nullcontext(Cluster(load(there))) if there else fresh(f"e2e-{name}", control_planes, workers, *options)
 
 
 @contextmanager
