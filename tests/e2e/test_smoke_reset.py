@@ -72,7 +72,7 @@ def test_smoke_sees_every_node(cluster: Cluster) -> None:
     run = cluster.run("smoke.yml").succeeded()
     assert not run.changed
     for kind, count in {"NodePort": 1, "DNS": 2, "service": 1, "pod to pod": 1}.items():
-        assert run.said.count(f" ok {kind} ") == count * len(cluster.lab.nodes), (kind, run.output)
+        assert run.said.count(f"ok {kind} ") == count * len(cluster.lab.nodes), (kind, run.output)
     assert NAMESPACE not in namespaces(cluster)
 
 
