@@ -18,6 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.kubestead.cluster.plugins.module_utils._kube import (
+    IMPORT_ERROR,
     Api,
     ApiError,
     KubeconfigError,
@@ -266,8 +267,9 @@ class ActionModule(ActionBase):
         validated = ArgumentSpecValidator(SPEC).validate(self._task.args)
         if validated.error_messages:
             raise AnsibleActionFail("; ".join(validated.error_messages))
-        if credentials.IMPORT_ERROR:
-            raise AnsibleActionFail(f"users: the controller lacks cryptography: {credentials.IMPORT_ERROR}")
+        lacking = IMPORT_ERROR or credentials.IMPORT_ERROR
+        if lacking:
+            raise AnsibleActionFail(f"users: the controller lacks urllib3, PyYAML or cryptography: {lacking}")
         try:
             # Ansible's strings carry their origin, which YAML can't represent.
             result.update(self._run(json.loads(json.dumps(validated.validated_parameters))))

@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.kubestead.cluster.plugins.module_utils._kube import (
+    IMPORT_ERROR,
     ApiError,
     KubeconfigError,
     Unreachable,
@@ -42,6 +44,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, arguments = self.validate_argument_spec(SPEC)
+        if IMPORT_ERROR:
+            raise AnsibleActionFail(missing_required_lib("urllib3"))
         try:
             result.update(self._run(arguments, task_vars or {}))
         except ERRORS as error:

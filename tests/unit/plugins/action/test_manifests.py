@@ -187,6 +187,12 @@ def test_a_template_that_can_t_be_rendered(run: Run) -> None:
         run(templates=["undefined.yml.j2"])
 
 
+def test_without_the_library(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifests, "IMPORT_ERROR", "Traceback")
+    with pytest.raises(AnsibleActionFail, match=r"Failed to import the required Python library \(urllib3\)"):
+        run(definitions=[NAMESPACE])
+
+
 def test_arguments(run: Run) -> None:
     with pytest.raises(AnsibleActionFail, match=r"Unsupported parameters for \(.*\) module: definition\."):
         run(definition=NAMESPACE)
