@@ -114,10 +114,12 @@ class Playbook:
             os.killpg(self.process.pid, signal.SIGKILL)
             raise
         seconds = time.monotonic() - self._started
-        report = json.loads(self._report.read_text()) if self._report.exists() else {}
+        # Whoever can't tell what was changed must not pass for a run that changed nothing.
+        assert self._report.exists(), self.output[-6000:]
+        report = json.loads(self._report.read_text())
         run = Run(self._command, rc, seconds, self.output, report)
         self._scratch.cleanup()
-        print(f"\n{run.command}: {run.seconds:.1f} s, {len(report.get('changed', []))} changed, rc {run.rc}")
+        print(f"\n{run.command}: {run.seconds:.1f} s, {len(run.changed)} changed, rc {run.rc}")
         return run
 
 

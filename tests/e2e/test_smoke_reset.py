@@ -72,7 +72,7 @@ def test_smoke_sees_every_node(cluster: Cluster) -> None:
     run = cluster.run("smoke.yml").succeeded()
     assert not run.changed
     for kind, count in {"NodePort": 1, "DNS": 2, "service": 1, "pod to pod": 1}.items():
-        assert run.said.count(f"ok {kind} ") == count * len(cluster.lab.nodes), (kind, run.output)
+        assert run.output.count(f"'ok      {kind}") == count * len(cluster.lab.nodes), (kind, run.output)
     assert NAMESPACE not in namespaces(cluster)
 
 
@@ -85,8 +85,8 @@ def test_smoke_sees_what_is_broken_and_leaves_nothing(cluster: Cluster) -> None:
     finally:
         cluster.on("w1", "iptables-nft", "-D", *rule)
     assert run.rc == 2
-    assert "FAILED pod to pod cp1 to w1" in run.said
-    assert "FAILED pod to pod w1 to w2" not in run.said
+    assert "FAILED  pod to pod cp1 to w1" in run.output
+    assert "FAILED  pod to pod w1 to w2" not in run.output
     assert NAMESPACE not in namespaces(cluster)
 
 
