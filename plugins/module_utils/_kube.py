@@ -16,9 +16,9 @@ import importlib
 import json
 import os
 import ssl
-import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlencode
@@ -238,15 +238,42 @@ def _tls(access: Access) -> ssl.SSLContext:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if access.certificate and access.key:
-            # Python reads keys from files only.
-            with tempfile.TemporaryDirectory() as folder:
-                path = os.path.join(folder, "client.pem")
-                with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="ascii") as handle:
-                    handle.write(f"{access.certificate}\n{access.key}\n")
-                context.load_cert_chain(path)
+            # Python reads certificates and keys by a path only.
+            with _path_in_memory(access.certificate) as certificate, _path_in_memory(access.key) as key:
+                context.load_cert_chain(certificate, key)
     except (ssl.SSLError, ValueError, TypeError) as error:
         raise KubeconfigError(f"the kubeconfig's certificates can't be used: {error}") from None
     return context
+
+
+@contextmanager
+def _path_in_memory(text: str) -> Iterator[str]:
+    """Yield a path from which a text can be read once. It has no name in any folder, so a kill leaves no file behind.
+
+    Linux has files in memory (https://man7.org/linux/man-pages/man2/memfd_create.2.html). Elsewhere, such as on macOS,
+    a pipe holds the text; PEM of more than a pipe takes at once is refused by a ValueError.
+    """
+    data = text.encode("ascii")
+    if hasattr(os, "memfd_create"):
+        folder = "/proc/self/fd"
+        descriptor = os.memfd_create("kubestead")
+        complete = os.write(descriptor, data) == len(data)
+    else:
+        folder = "/dev/fd"
+        descriptor, writer = os.pipe()
+        os.set_blocking(writer, False)
+        try:
+            complete = os.write(writer, data) == len(data)
+        except BlockingIOError:
+            complete = False
+        finally:
+            os.close(writer)
+    try:
+        if not complete:
+            raise ValueError(f"found PEM of {len(data)} bytes, which is too long")
+        yield f"{folder}/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 def connect(kubeconfig: str) -> Api:

@@ -10,8 +10,11 @@ import datetime
 import importlib.util
 import ipaddress
 import json
+import os
+import signal
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -31,6 +34,21 @@ from cryptography.x509.oid import NameOID
 from ansible_collections.kubestead.cluster.plugins.module_utils import _kube
 from ansible_collections.kubestead.cluster.plugins.module_utils._kube import Access, Api, KubeconfigError, read_access
 
+#: Dies while the TLS library has certificate and key before it.
+KILLED = """
+import json, os, signal, ssl, sys
+from ansible_collections.kubestead.cluster.plugins.module_utils._kube import Access, Api
+given = json.load(sys.stdin)
+if given.pop("system") == "macos":
+    del os.memfd_create
+load = ssl.SSLContext.load_cert_chain
+def read_and_die(context, *paths):
+    load(context, *paths)
+    print("the key is read", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+ssl.SSLContext.load_cert_chain = read_and_die
+Api(Access("https://192.0.2.1", **given))
+"""
 SECRET = "c2VjcmV0LXRva2Vu.hunter2"
 Answer = tuple[int, str]
 
@@ -313,19 +331,37 @@ class TestTls:
         with pytest.raises(KubeconfigError, match="KEY_VALUES_MISMATCH"):
             Api(access)
 
-    def test_keys_don_t_stay_on_the_disk(self, tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(_kube.tempfile, "tempdir", str(tmp_path))
-        seen = []
-        load = ssl.SSLContext.load_cert_chain
+    @pytest.mark.parametrize("system", ["linux", "macos"])
+    def test_a_kill_while_the_key_is_read_leaves_no_file(self, system: str, tmp_path: Path, pki: Pki) -> None:
+        (tmp_path / "temporary").mkdir()
+        given = {"ca": pki.ca, "certificate": pki.admin[0], "key": pki.admin[1], "system": system}
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED],
+            input=json.dumps(given),
+            text=True,
+            check=False,
+            capture_output=True,
+            timeout=60,
+            cwd=tmp_path / "temporary",
+            env={"TMPDIR": str(tmp_path / "temporary"), "HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path)},
+        )
+        assert (done.returncode, done.stdout) == (-signal.SIGKILL, "the key is read\n"), done.stderr
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
-        def look(context: ssl.SSLContext, path: str) -> None:
-            seen.append((Path(path).stat().st_mode & 0o777, Path(path).parent.stat().st_mode & 0o777))
-            load(context, path)
+    def test_a_pipe_holds_the_key_where_there_are_no_files_in_memory(
+        self, tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delattr(os, "memfd_create")
+        with running(tmp_path, Server(), pki.server, client_ca=pki.ca) as server:
+            Api(Access(server.url, ca=pki.ca, certificate=pki.admin[0], key=pki.admin[1])).get("/version")
+        assert server.clients == ["admin"]
+        with pytest.raises(KubeconfigError, match="found PEM of 1000000 bytes, which is too long"):
+            Api(Access("https://192.0.2.1", ca=pki.ca, certificate=pki.admin[0], key="x" * 1000000))
 
-        monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", look)
+    def test_no_descriptor_stays_open(self, pki: Pki) -> None:
+        before = len(list(Path("/proc/self/fd").iterdir()))
         Api(Access("https://192.0.2.1", ca=pki.ca, certificate=pki.admin[0], key=pki.admin[1]))
-        assert seen == [(0o600, 0o700)]
-        assert list(tmp_path.iterdir()) == []
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @pytest.fixture
