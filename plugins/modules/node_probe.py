@@ -13,7 +13,8 @@ version_added: 0.1.0
 description:
   - With O(state=listen) a machine listens for a short while on ports that Kubernetes will use, with O(state=connect)
     others try them. So a firewall between the machines is found before the first change.
-  - The listener writes nothing to disk and ends by itself.
+  - The listener answers only probes that carry its O(nonce). It writes nothing to disk and ends by itself, also when
+    the controller is gone.
   - Both work in check mode as they do without it, as nothing is changed that lasts.
 author:
   - kubestead contributors (@kubestead)
@@ -42,6 +43,12 @@ options:
     description: Local address to listen on, with O(state=listen). Empty means all of them.
     type: str
     default: ""
+  nonce:
+    description:
+      - A random text of at least 16 characters, the same for the listeners and the probes of one run and another one
+        for each run. A listener drops whatever does not begin with it.
+    type: str
+    required: true
   targets:
     description: Ports of other machines to try, with O(state=connect).
     type: list
@@ -66,8 +73,8 @@ options:
           protocol: *protocol
   timeout:
     description:
-      - With O(state=listen) the seconds after which the listener ends when nobody connects; 5 seconds after the last
-        connection it ends anyway. The default is 60.
+      - With O(state=listen) the seconds after which the listener ends, whatever happens; it ends 5 seconds after the
+        last probe if that is earlier. The default is 60.
       - With O(state=connect) the seconds to wait for each port. The default is 2.
     type: float
 attributes:
@@ -78,8 +85,8 @@ attributes:
     support: none
     description: The module changes nothing.
 notes:
-  - A UDP port counts as open when the listener of this module echoes what was sent. What else may listen there
-    does not answer; such ports are in RV(busy) and should not be tried.
+  - A UDP port counts as open when the listener of the same run echoes what was sent. What else may listen there, such
+    as the listener of another run, does not answer; such ports are in RV(busy) and should not be tried.
 seealso:
   - module: kubestead.cluster.preflight
 """
@@ -88,6 +95,7 @@ EXAMPLES = r"""
 - name: Listen where Kubernetes will
   kubestead.cluster.node_probe:
     state: listen
+    nonce: "{{ nonce_of_this_run }}"
     ports:
       - {port: 6443}
       - {port: 10250}
@@ -97,6 +105,7 @@ EXAMPLES = r"""
 - name: Try the ports of another machine
   kubestead.cluster.node_probe:
     state: connect
+    nonce: "{{ nonce_of_this_run }}"
     targets:
       - host: cp1
         address: 10.90.0.11
@@ -138,6 +147,7 @@ import ipaddress
 import os
 import secrets
 import selectors
+import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -147,12 +157,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 LISTEN_TIMEOUT = 60.0
 CONNECT_TIMEOUT = 2.0
-#: Seconds that the listener stays after the last connection: machines that are slower still find it.
+#: Seconds that the listener stays after the last probe: machines that are slower still find it.
 GRACE = 5.0
-#: What a probe says, so that the listener knows it from others' connections.
-GREETING = b"kubestead"
-GREETING_TIMEOUT = 0.2
-NONCE_LENGTH = 16
+#: Seconds that a connection has to send the nonce.
+NONCE_TIMEOUT = 0.2
+MINIMUM_NONCE = 16
+#: Bytes that follow the nonce in a datagram, so that a late echo of another probe is no answer.
+TICKET_LENGTH = 16
+MAXIMUM_DATAGRAM = 512
 PORT_OPTIONS = {
     "port": {"type": "int", "required": True},
     "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
@@ -201,42 +213,49 @@ def open_sockets(
     return sockets, listening, busy
 
 
-def serve(sockets: list[socket.socket], timeout: float, grace: float = GRACE) -> None:
-    """Accept and hang up on TCP, echo on UDP, until `grace` after the last connection or `timeout` without any.
+def serve(sockets: list[socket.socket], nonce: bytes, timeout: float, grace: float = GRACE) -> None:
+    """Answer probes until `grace` seconds after the last one, at most for `timeout` seconds.
 
-    Only probes count: the health checks of a load balancer that knows this machine already would keep it for ever.
+    What does not carry the nonce, such as the health checks of a load balancer or another run's probes, does not count.
     """
     selector = selectors.DefaultSelector()
     for listener in sockets:
         listener.setblocking(False)
         selector.register(listener, selectors.EVENT_READ)
-    end = time.monotonic() + timeout
+    limit = time.monotonic() + timeout
+    end = limit
     while time.monotonic() < end:
         for key, _events in selector.select(end - time.monotonic()):
-            if answer(key.fileobj):  # type: ignore[arg-type]
-                end = time.monotonic() + grace
+            if answer(key.fileobj, nonce):  # type: ignore[arg-type]
+                end = min(limit, time.monotonic() + grace)
 
 
-def answer(listener: socket.socket) -> bool:
-    """Answer one connection or datagram, and tell whether it was a probe. One that was given up is no error."""
+def answer(listener: socket.socket, nonce: bytes) -> bool:
+    """Answer one connection or datagram that carries the nonce, and return whether it did.
+
+    A connection is closed without an answer either way: that it was accepted is the answer. A datagram without the
+    nonce is dropped. A connection that was given up is no error.
+    """
     try:
         if listener.type == socket.SOCK_STREAM:
             connection, _peer = listener.accept()
             with connection:
-                connection.settimeout(GREETING_TIMEOUT)
-                return connection.recv(len(GREETING)) == GREETING
-        data, peer = listener.recvfrom(64)
+                connection.settimeout(NONCE_TIMEOUT)
+                return secrets.compare_digest(connection.recv(len(nonce)), nonce)
+        data, peer = listener.recvfrom(MAXIMUM_DATAGRAM)
+        if not secrets.compare_digest(data[: len(nonce)], nonce):
+            return False
         listener.sendto(data, peer)
-        return len(data) == NONCE_LENGTH
+        return True
     except OSError:
         return False
 
 
-def daemonise(sockets: list[socket.socket], timeout: float) -> int:
+def daemonise(sockets: list[socket.socket], nonce: bytes, timeout: float) -> int:
     """Serve in a process of its own session that holds nothing of this one; return its id.
 
     The double fork leaves it to init, so that neither sudo nor SSH waits for it, and the closed descriptors leave no
-    pipe of the connection open.
+    pipe of the connection open. The kernel's alarm kills it at its end, whatever it is doing.
     """
     reader, writer = os.pipe()
     child = os.fork()
@@ -253,7 +272,9 @@ def daemonise(sockets: list[socket.socket], timeout: float) -> int:
             os.write(writer, str(grandchild).encode())
         else:
             become_daemon(sockets)
-            serve(sockets, timeout)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_REAL, timeout)
+            serve(sockets, nonce, timeout)
     finally:
         # Neither child may return into Ansible's code, whatever happens.
         os._exit(0)
@@ -272,11 +293,11 @@ def become_daemon(sockets: list[socket.socket]) -> None:
             os.close(descriptor)
 
 
-def try_port(host: str, address: str, port: int, protocol: str, timeout: float) -> dict[str, Any]:
+def try_port(host: str, address: str, port: int, protocol: str, nonce: bytes, timeout: float) -> dict[str, Any]:
     """Try one port."""
     attempt = try_tcp if protocol == "tcp" else try_udp
     try:
-        attempt(address, port, timeout)
+        attempt(address, port, nonce, timeout)
         reason = None
     except OSError as error:
         reason = explain(error, timeout)
@@ -290,34 +311,35 @@ def try_port(host: str, address: str, port: int, protocol: str, timeout: float) 
     }
 
 
-def try_tcp(address: str, port: int, timeout: float) -> None:
+def try_tcp(address: str, port: int, nonce: bytes, timeout: float) -> None:
+    """Connect, and say the nonce, which a listener waits for."""
     with socket.create_connection((address, port), timeout) as connection:
-        connection.sendall(GREETING)
+        connection.sendall(nonce)
 
 
-def try_udp(address: str, port: int, timeout: float) -> None:
-    """Send a nonce and wait for its echo; once more half-way, as a datagram may be lost."""
-    nonce = secrets.token_bytes(NONCE_LENGTH)
+def try_udp(address: str, port: int, nonce: bytes, timeout: float) -> None:
+    """Send the nonce with a ticket and wait for the echo; once more half-way, as a datagram may be lost."""
+    probe = nonce + secrets.token_bytes(TICKET_LENGTH)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     deadline = time.monotonic() + timeout
     with socket.socket(family, socket.SOCK_DGRAM) as client:
         client.connect((address, port))
         for wait_until in (deadline - timeout / 2, deadline):
-            client.send(nonce)
-            if wait_for_echo(client, nonce, wait_until):
+            client.send(probe)
+            if wait_for_echo(client, probe, wait_until):
                 return
     raise socket.timeout
 
 
-def wait_for_echo(client: socket.socket, nonce: bytes, deadline: float) -> bool:
-    """Whether the nonce comes back before the deadline."""
+def wait_for_echo(client: socket.socket, probe: bytes, deadline: float) -> bool:
+    """Whether the probe comes back before the deadline."""
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
             return False
         client.settimeout(left)
         try:
-            if client.recv(64) == nonce:
+            if client.recv(MAXIMUM_DATAGRAM) == probe:
                 return True
         except socket.timeout:
             return False
@@ -334,21 +356,21 @@ def explain(error: OSError, timeout: float) -> str:
     return error.strerror or str(error)
 
 
-def connect(targets: list[dict[str, Any]], timeout: float) -> list[dict[str, Any]]:
+def connect(targets: list[dict[str, Any]], nonce: bytes, timeout: float) -> list[dict[str, Any]]:
     """Try all ports of all targets, many at once."""
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         tries = [
-            pool.submit(try_port, target["host"], target["address"], item["port"], item["protocol"], timeout)
+            pool.submit(try_port, target["host"], target["address"], item["port"], item["protocol"], nonce, timeout)
             for target in targets
             for item in target["ports"]
         ]
         return [one.result() for one in tries]
 
 
-def listen(address: str, ports: list[dict[str, Any]], timeout: float) -> dict[str, Any]:
+def listen(address: str, ports: list[dict[str, Any]], nonce: bytes, timeout: float) -> dict[str, Any]:
     """Start the listener for the ports that are free."""
     sockets, listening, busy = open_sockets(address, ports)
-    pid: int | None = daemonise(sockets, timeout) if sockets else None
+    pid: int | None = daemonise(sockets, nonce, timeout) if sockets else None
     for listener in sockets:
         listener.close()
     return {"listening": listening, "busy": busy, "pid": pid}
@@ -360,6 +382,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["connect", "listen"], "required": True},
             "ports": {"type": "list", "elements": "dict", "default": [], "options": PORT_OPTIONS},
             "address": {"type": "str", "default": ""},
+            "nonce": {"type": "str", "required": True, "no_log": True},
             "targets": {
                 "type": "list",
                 "elements": "dict",
@@ -375,10 +398,16 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    nonce = params["nonce"].encode()
+    if not MINIMUM_NONCE <= len(nonce) <= MAXIMUM_DATAGRAM - TICKET_LENGTH:
+        module.fail_json(
+            f"nonce: found {len(nonce)} bytes; expected {MINIMUM_NONCE} to {MAXIMUM_DATAGRAM - TICKET_LENGTH}; "
+            "make one at random for each run"
+        )
     if params["state"] == "listen":
-        result = listen(params["address"], params["ports"], params["timeout"] or LISTEN_TIMEOUT)
+        result = listen(params["address"], params["ports"], nonce, params["timeout"] or LISTEN_TIMEOUT)
     else:
-        result = {"results": connect(params["targets"], params["timeout"] or CONNECT_TIMEOUT)}
+        result = {"results": connect(params["targets"], nonce, params["timeout"] or CONNECT_TIMEOUT)}
     module.exit_json(changed=False, **result)
 
 

@@ -34,25 +34,32 @@ def node_ports(hosts: Mapping[str, Mapping[str, Any]], name: str, api_port: int)
 
 
 def probe_targets(
-    hosts: Mapping[str, Mapping[str, Any]], name: str, bare: Collection[str], healthy: Collection[str], api_port: int
+    hosts: Mapping[str, Mapping[str, Any]],
+    name: str,
+    listening: Mapping[str, Collection[Mapping[str, Any]]],
+    healthy: Collection[str],
+    api_port: int,
 ) -> list[dict[str, Any]]:
     """Return what one host must reach: the API on control planes, and from a control plane every kubelet and etcd.
 
-    Something listens on bare machines (node_probe, which echoes UDP) and on healthy control planes. Between two
-    members nothing is tried: what they need of each other works, or the cluster would not.
+    `listening` are the ports on which this run listens, by bare machine; what else holds a port there, such as another
+    run, answers no probe of this one. Something listens on healthy control planes as well. Between two members nothing
+    is tried: what they need of each other works, or the cluster would not.
     """
     own = hosts[name]
     targets = []
-    for other in [*bare, *(healthy if name in bare else ())]:
+    for other in [*listening, *(healthy if name in listening else ())]:
         host = hosts[other]
         if other == name:
             continue
-        ports = [udp(VXLAN)] if other in bare else []
+        ports = [udp(VXLAN)] if other in listening else []
         if host["control_plane"]:
             ports.append(tcp(api_port))
         if own["control_plane"]:
             ports.append(tcp(KUBELET))
             ports += [tcp(port) for port in ETCD if host["control_plane"]]
+        if other in listening:
+            ports = [port for port in ports if port in listening[other]]
         if ports:
             targets.append({"host": other, "address": host["ip"], "ports": ports})
     return targets

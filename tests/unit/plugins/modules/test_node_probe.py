@@ -22,6 +22,8 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.kubestead.cluster.plugins.modules import node_probe
 
 LOOPBACK = "127.0.0.1"
+NONCE = "nonce-of-this-run"
+OTHER = "nonce-of-another"
 RUN = """
 import json, sys
 from ansible.module_utils.testing import patch_module_args
@@ -47,7 +49,7 @@ def run_module(**arguments: Any) -> dict[str, Any]:
     subprocess reads until the pipes are closed: a daemon that kept one of them would let this wait for its end.
     """
     done = subprocess.run(
-        [sys.executable, "-c", RUN, json.dumps(arguments)],
+        [sys.executable, "-c", RUN, json.dumps({"nonce": NONCE, **arguments})],
         check=True,
         capture_output=True,
         text=True,
@@ -98,7 +100,7 @@ def test_listen_then_connect_then_end(address: str, check_mode: bool) -> None:
     ]
     assert alive(listener["pid"])
     assert wait_for_end(listener["pid"], timeout=8) > 3
-    assert [item["error"] for item in node_probe.connect(targets, 1.0)] == ["connection refused"] * 3
+    assert [item["error"] for item in node_probe.connect(targets, NONCE.encode(), 1.0)] == ["connection refused"] * 3
 
 
 def test_a_listener_that_nobody_uses_ends_at_its_timeout() -> None:
@@ -139,17 +141,17 @@ def test_listener_over_ipv6() -> None:
     ports = ports_of(free_ports(socket.SOCK_STREAM, 1), free_ports(socket.SOCK_DGRAM, 1))
     listener = run_module(state="listen", ports=ports, address="::1", timeout=2)
     assert listener["listening"] == ports
-    results = node_probe.connect([{"host": "a", "address": "::1", "ports": ports}], 1.0)
+    results = node_probe.connect([{"host": "a", "address": "::1", "ports": ports}], NONCE.encode(), 1.0)
     assert [item["open"] for item in results] == [True, True]
 
 
 def test_refused_silent_and_unreachable_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     (closed,) = free_ports(socket.SOCK_STREAM, 1)
-    assert node_probe.try_port("a", LOOPBACK, closed, "tcp", 1.0)["error"] == "connection refused"
+    assert node_probe.try_port("a", LOOPBACK, closed, "tcp", NONCE.encode(), 1.0)["error"] == "connection refused"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind((LOOPBACK, 0))
         start = time.monotonic()
-        silence = node_probe.try_port("a", LOOPBACK, silent.getsockname()[1], "udp", 0.4)
+        silence = node_probe.try_port("a", LOOPBACK, silent.getsockname()[1], "udp", NONCE.encode(), 0.4)
         assert 0.35 < time.monotonic() - start < 2
     assert (silence["open"], silence["error"]) == (False, "timed out after 0.4 s")
 
@@ -157,7 +159,7 @@ def test_refused_silent_and_unreachable_are_told_apart(monkeypatch: pytest.Monke
         raise OSError(errno.ENETUNREACH, "Network is unreachable")
 
     monkeypatch.setattr(node_probe, "try_tcp", unreachable)
-    assert node_probe.try_port("a", LOOPBACK, closed, "tcp", 1.0)["error"] == "no route to host"
+    assert node_probe.try_port("a", LOOPBACK, closed, "tcp", NONCE.encode(), 1.0)["error"] == "no route to host"
 
 
 def test_a_full_backlog_is_silence() -> None:
@@ -171,7 +173,7 @@ def test_a_full_backlog_is_silence() -> None:
                 filler.setblocking(False)
                 filler.connect_ex(server.getsockname())
                 fillers.append(filler)
-            result = node_probe.try_port("a", LOOPBACK, server.getsockname()[1], "tcp", 0.3)
+            result = node_probe.try_port("a", LOOPBACK, server.getsockname()[1], "tcp", NONCE.encode(), 0.3)
         finally:
             for filler in fillers:
                 filler.close()
@@ -200,7 +202,7 @@ def test_tries_run_side_by_side() -> None:
             one.bind((LOOPBACK, 0))
         ports = ports_of([], [one.getsockname()[1] for one in silent])
         start = time.monotonic()
-        results = node_probe.connect([{"host": "a", "address": LOOPBACK, "ports": ports}], 0.5)
+        results = node_probe.connect([{"host": "a", "address": LOOPBACK, "ports": ports}], NONCE.encode(), 0.5)
         assert time.monotonic() - start < 3
     finally:
         for one in silent:
@@ -224,11 +226,12 @@ def test_an_echo_of_something_else_is_no_answer_and_a_second_datagram_is_sent() 
 
         player = threading.Thread(target=play)
         player.start()
-        result = node_probe.try_port("a", LOOPBACK, server.getsockname()[1], "udp", 1.0)
+        result = node_probe.try_port("a", LOOPBACK, server.getsockname()[1], "udp", NONCE.encode(), 1.0)
         player.join()
     assert result["open"] is True
     assert received[0] == received[1]
-    assert len(received[0]) == 16
+    assert received[0].startswith(NONCE.encode())
+    assert len(received[0]) == len(NONCE) + 16
 
 
 def test_serve_goes_on_after_a_connection_that_was_given_up() -> None:
@@ -238,23 +241,81 @@ def test_serve_goes_on_after_a_connection_that_was_given_up() -> None:
         def accept(self) -> None:
             raise ConnectionAbortedError
 
-    node_probe.answer(GivenUp())  # type: ignore[arg-type]
+    assert node_probe.answer(GivenUp(), NONCE.encode()) is False  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"], ids=["silent", "tls"])
-def test_health_checks_of_others_do_not_keep_the_listener(said: bytes) -> None:
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", b"kubestead", OTHER.encode(), NONCE[:-1].encode()],
+    ids=["silent", "tls", "greeting", "other-run", "part-of-the-nonce"],
+)
+def test_other_connections_do_not_keep_the_listener_and_get_no_answer(said: bytes) -> None:
     sockets, listening, _busy = node_probe.open_sockets(LOOPBACK, ports_of([0], []))
     assert len(listening) == 1
     address = sockets[0].getsockname()
-    server = threading.Thread(target=node_probe.serve, args=(sockets, 0.3, 60.0))
+    server = threading.Thread(target=node_probe.serve, args=(sockets, NONCE.encode(), 0.3, 60.0))
     server.start()
     start = time.monotonic()
     with socket.create_connection(address) as checker:
         checker.sendall(said)
         server.join(5)
+        assert received(checker) == b""
     assert not server.is_alive()
     assert time.monotonic() - start < 3
     sockets[0].close()
+
+
+def received(connection: socket.socket) -> bytes:
+    connection.settimeout(1)
+    try:
+        return connection.recv(64)
+    except ConnectionResetError:
+        return b""
+
+
+def test_probes_do_not_move_the_absolute_end() -> None:
+    sockets, _listening, _busy = node_probe.open_sockets(LOOPBACK, ports_of([0], []))
+    address = sockets[0].getsockname()
+    server = threading.Thread(target=node_probe.serve, args=(sockets, NONCE.encode(), 1.0, 60.0))
+    start = time.monotonic()
+    server.start()
+    while server.is_alive() and time.monotonic() - start < 10:
+        node_probe.try_tcp(*address, NONCE.encode(), 1.0)
+        time.sleep(0.05)
+    assert 0.9 < time.monotonic() - start < 5
+    server.join()
+    sockets[0].close()
+
+
+def test_the_kernel_ends_a_listener_that_is_kept_busy() -> None:
+    """Between two looks at its clock the listener waits for a silent connection at each of its ports: 6 s here."""
+    ports = free_ports(socket.SOCK_STREAM, 30)
+    listener = run_module(state="listen", ports=ports_of(ports, []), address=LOOPBACK, timeout=1.5)
+    silent = [socket.create_connection((LOOPBACK, port)) for port in ports for _number in range(2)]
+    try:
+        assert wait_for_end(listener["pid"], timeout=9) < 4
+    finally:
+        for one in silent:
+            one.close()
+
+
+def test_runs_side_by_side_do_not_take_each_other_for_themselves() -> None:
+    udp = free_ports(socket.SOCK_DGRAM, 1)
+    first = run_module(state="listen", ports=ports_of([], udp), address=LOOPBACK, timeout=6)
+    second = run_module(state="listen", ports=ports_of([], udp), address=LOOPBACK, nonce=OTHER, timeout=6)
+    assert (len(first["listening"]), second["listening"], len(second["busy"])) == (1, [], 1)
+    targets = [{"host": "a", "address": LOOPBACK, "ports": ports_of([], udp)}]
+    (other,) = run_module(state="connect", targets=targets, nonce=OTHER, timeout=0.5)["results"]
+    assert (other["open"], other["error"]) == (False, "timed out after 0.5 s")
+    (own,) = run_module(state="connect", targets=targets, timeout=0.5)["results"]
+    assert own["open"] is True
+
+
+@pytest.mark.parametrize("nonce", ["", "short", "x" * 497])
+def test_a_nonce_that_can_be_guessed_or_does_not_fit_is_refused(nonce: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with patch_module_args({"state": "listen", "nonce": nonce}), pytest.raises(SystemExit):
+        node_probe.main()
+    assert f"found {len(nonce)} bytes; expected 16 to 496" in json.loads(capsys.readouterr().out)["msg"]
 
 
 def test_state_is_required(capsys: pytest.CaptureFixture[str]) -> None:

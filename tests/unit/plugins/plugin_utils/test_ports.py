@@ -20,8 +20,18 @@ def named(ports: list[dict[str, Any]]) -> list[str]:
     return [f"{port['port']}/{port['protocol']}" for port in ports]
 
 
-def targets(name: str, bare: list[str], healthy: list[str]) -> dict[str, list[str]]:
-    found = FILTERS["probe_targets"](HOSTS, name, bare, healthy, 7443)
+def targets(
+    name: str, bare: list[str], healthy: list[str], busy: dict[str, list[int]] | None = None
+) -> dict[str, list[str]]:
+    listening = {
+        other: [
+            port
+            for port in FILTERS["node_ports"](HOSTS, other, 7443)
+            if port["port"] not in (busy or {}).get(other, [])
+        ]
+        for other in bare
+    }
+    found = FILTERS["probe_targets"](HOSTS, name, listening, healthy, 7443)
     assert all(item["address"] == HOSTS[item["host"]]["ip"] for item in found)
     return {item["host"]: named(item["ports"]) for item in found}
 
@@ -65,3 +75,11 @@ def test_members_reach_the_new_ones_and_try_nothing_of_each_other() -> None:
 
 def test_nothing_to_try_is_no_target() -> None:
     assert targets("w2", ["w2"], ["w1"]) == {}
+
+
+def test_a_port_that_another_run_holds_is_not_tried() -> None:
+    busy = {"cp2": [8472, 2379], "w2": [10250, 8472]}
+    assert targets("cp1", list(HOSTS), [], busy) == {
+        "cp2": ["7443/tcp", "10250/tcp", "2380/tcp"],
+        "w1": ["8472/udp", "10250/tcp"],
+    }
