@@ -769,7 +769,8 @@ def check_endpoint_syntax(cluster: ClusterIntent, _hosts: Sequence[HostReport]) 
 
 
 def check_vip_syntax(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
-    if cluster.vip and parse_address(cluster.vip) is None:
+    vip = parse_address(cluster.vip)
+    if cluster.vip and vip is None:
         yield error(
             "vip-syntax",
             "cluster_vip",
@@ -777,20 +778,33 @@ def check_vip_syntax(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> It
             "one IP address without prefix length",
             "write a free address of the control planes' subnet, like 192.0.2.100; a name goes into cluster_endpoint",
         )
+    elif vip is not None and vip.version == 6:
+        yield error(
+            "vip-syntax",
+            "cluster_vip",
+            f"the IPv6 address {vip}",
+            "an IPv4 address: role load_balancer moves no other",
+            "choose an IPv4 address of the control planes' subnet, or set cluster_endpoint to a load balancer of yours "
+            "instead, like [fd00::10]:6443",
+        )
 
 
-def check_endpoint_port(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
-    if not cluster.vip or cluster.endpoint:
+def check_endpoint_port(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """haproxy listens at the VIP on every control plane; kube-apiserver has its port at all addresses."""
+    endpoint = wanted_endpoint(cluster, hosts)
+    if not cluster.vip or endpoint is None:
         return
-    port, own = cluster.endpoint_port, own_ports(cluster, control_plane=True)
+    name, port = "cluster_endpoint" if cluster.endpoint else "cluster_endpoint_port", endpoint[1]
+    own = own_ports(cluster, control_plane=True)
     if port in own or not 0 < port < 65536:
         taken = own.get(port, "")
+        other = "set cluster_endpoint_port to another one, like 8443"
         yield error(
             "endpoint-port",
-            "cluster_endpoint_port",
-            f"{port}, {taken}'s own port on the same machines" if taken else str(port),
+            name,
+            f"{port}, the port of {taken} on the same machines" if taken else str(port),
             "a port between 1 and 65535 that is free on every control plane",
-            "set cluster_endpoint_port to another one, like 8443",
+            f"give {name} another port, like {join_endpoint(endpoint[0], 8443)}" if cluster.endpoint else other,
         )
 
 
@@ -804,7 +818,20 @@ def check_vip_subnet(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Ite
         # Where keepalived already holds it, the VIP is an interface's address itself: that says nothing of subnets.
         found = [ipaddress.ip_interface(text) for text in host.addresses]
         attached = [item.network for item in found if item.ip != vip and not item.ip.is_loopback]
-        if not any(vip in network for network in attached):
+        reserved = [
+            network
+            for network in attached
+            if network.num_addresses > 2 and vip in (network.network_address, network.broadcast_address)
+        ]
+        if reserved:
+            yield error(
+                "vip-subnet",
+                host.name,
+                f"cluster_vip {vip}, the network or broadcast address of its subnet {reserved[0]}",
+                "a VIP that a machine of the subnet can have",
+                "choose another free address of that subnet",
+            )
+        elif not any(vip in network for network in attached):
             yield error(
                 "vip-subnet",
                 host.name,
