@@ -474,18 +474,11 @@ def test_alerts_are_proved_to_fire_and_not_to() -> None:
         assert {fires for names, fires in asked if alert in names} == {True, False}, alert
 
 
-def promtool() -> Path:
-    program: Path = artifacts.path("prometheus") / "promtool"
-    return program
-
-
-@pytest.mark.skipif(
-    not promtool().exists(),
-    reason="no promtool (python3 -m tests.lab build prometheus); scenario platform runs these at any rate",
-)
+@pytest.mark.built
 class TestPromtool:
     def run(self, *arguments: object) -> None:
-        done = subprocess.run([str(promtool()), *map(str, arguments)], capture_output=True, text=True, check=False)
+        promtool = artifacts.path("prometheus") / "promtool"
+        done = subprocess.run([promtool, *map(str, arguments)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
     @pytest.mark.parametrize("case", CASES)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,18 +15,13 @@ import pytest
 import yaml
 
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import documents
+from tests.lab import artifacts
+from tests.lab.versions import DEFAULT_VERSION, RELEASES
 
 TOKEN = "abcdef.0123456789abcdef"
 KEY = "0123456789abcdef" * 4
 HASH = "sha256:" + "5e" * 32
 CRI = "unix:///run/containerd/containerd.sock"
-
-
-def kubeadm() -> str | None:
-    """A real kubeadm: the one that is named, installed, or was built for the lab."""
-    home = Path(os.environ.get("KUBESTEAD_LAB_HOME", Path.home() / ".cache/kubestead-lab"))
-    candidates = [os.environ.get("KUBEADM"), shutil.which("kubeadm"), *sorted(map(str, home.glob("bin/**/kubeadm")))]
-    return next((path for path in candidates if path and os.access(path, os.X_OK)), None)
 
 
 def init(**changes: Any) -> list[dict[str, Any]]:
@@ -306,17 +299,14 @@ REAL = {
 }
 
 
-@pytest.mark.skipif(
-    kubeadm() is None, reason="no kubeadm: set KUBEADM, or build the lab's (python3 -m tests.lab build)"
-)
+@pytest.mark.built
 class TestKubeadmItself:
     def validate(self, some: list[dict[str, Any]], folder: Path) -> subprocess.CompletedProcess[str]:
         path = folder / "kubeadm.yaml"
         path.write_text(documents.render(some))
-        binary = kubeadm()
-        assert binary
+        program = artifacts.path(RELEASES[DEFAULT_VERSION].kubernetes) / "kubeadm"
         return subprocess.run(
-            [binary, "config", "validate", "--config", str(path)], capture_output=True, text=True, check=False
+            [program, "config", "validate", "--config", path], capture_output=True, text=True, check=False
         )
 
     @pytest.mark.parametrize("name", REAL)
