@@ -41,6 +41,7 @@ $(CHECKOUT):
 	ln -sfn ../../../.. $@
 
 demo: venv ## Bring up five machines and make a cluster of them
+	$(PY) -m tests.lab provide demo
 	$(PY) -m tests.lab up $(LAB) --source $(SOURCE)
 	$(BIN)/ansible-playbook playbooks/site.yml -i $(LAB_FILES)/hosts.yml
 	@echo KUBECONFIG=$(LAB_FILES)/kubeconfig
@@ -54,12 +55,15 @@ test: ## Everything that CI runs: lint, unit, sanity, molecule, e2e
 test-full: E2E := e2e_full
 test-full: ## test and the slow ones
 
-# The first three leave a processor idle: what the first lab on a computer waits for is compiled meanwhile.
+# Programs that are missing on this computer are installed, or all of them named, before anything else. The first three
+# leave a processor idle: what the first lab on a computer waits for is compiled meanwhile.
 test test-full: venv
+	$(PY) -m tests.lab provide lint unit sanity molecule $(E2E)
 	nice $(PY) -m tests.lab programs >build/programs.log 2>&1 & \
 	$(NOX) lint unit sanity molecule $(E2E); result=$$?; wait; exit $$result
 
 bench: venv ## Speed against the hand-written parallel shell, into build/bench.json
+	$(PY) -m tests.lab provide bench
 	$(PY) -m tests.bench $(BENCH)
 
 lint unit sanity molecule e2e e2e_full docs build: venv ## The single steps

@@ -57,6 +57,11 @@ class Steps:
             self.session.error(f"failed: {', '.join(self.failed)}")
 
 
+def provide(session: nox.Session) -> None:
+    """Have the programs that this session needs; one message names all that are missing."""
+    session.run("python", "-m", "tests.lab", "provide", session.name, env={"PYTHONPATH": str(ROOT)})
+
+
 def existing(paths: list[str]) -> list[str]:
     return [path for path in paths if (ROOT / path).exists()]
 
@@ -70,6 +75,7 @@ def tracked() -> list[str]:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, types, YAML, Ansible, generated files and licenses."""
+    provide(session)
     steps = Steps(session)
     steps.run("ruff check", "ruff", "check", ".")
     steps.run("ruff format", "ruff", "format", "--check", ".")
@@ -89,6 +95,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def unit(session: nox.Session) -> None:
     """Unit tests with the coverage of plugins."""
+    provide(session)
     (BUILD / "coverage").mkdir(parents=True, exist_ok=True)
     session.run("pytest", f"--cov={PLUGINS}", "--cov-report=term-missing:skip-covered", *session.posargs)
 
@@ -96,6 +103,7 @@ def unit(session: nox.Session) -> None:
 @nox.session
 def sanity(session: nox.Session) -> None:
     """ansible-test sanity without any ignore file, on a copy of what git knows."""
+    provide(session)
     provide_get_pip()
     env = {"ANSIBLE_COLLECTIONS_PATH": "", "PYTHONPATH": "", "PATH": search_path()}
     # A folder of its own: another run may be under way in this checkout.
@@ -134,6 +142,7 @@ def provide_get_pip() -> None:
 @nox.session
 def molecule(session: nox.Session) -> None:
     """All scenarios on the nodes of labs; no warning of a deprecation is tolerated."""
+    provide(session)
     start = time.monotonic()
     command = ["molecule", "test", "--report", *(session.posargs or ["--all"])]
     env = {
@@ -206,6 +215,7 @@ def e2e_full(session: nox.Session) -> None:
 
 
 def run_e2e(session: nox.Session, marker: str) -> None:
+    provide(session)
     # -s: what was measured is shown as it comes.
     session.run("python", "-m", "pytest", "-s", "-v", "--durations=0", "-m", marker, *E2E, *session.posargs)
 

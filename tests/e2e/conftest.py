@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.lab import engine
+
 from .cluster import Cluster, Run, machines_of
 from .sampling import Samples, sampled
 
@@ -16,6 +18,12 @@ from .sampling import Samples, sampled
 LABELS = """\
 node_labels: {kubestead.test/rack: r1, kubestead.test/disk: ssd}
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs() -> None:
+    """Have every program that these tests call, also where one of them is run alone."""
+    engine.provide(["e2e"])
 
 
 @pytest.fixture(scope="session")

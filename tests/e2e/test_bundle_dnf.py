@@ -30,19 +30,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ansible_collections.kubestead.cluster.plugins.action.packages import dnf_args
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import replace_block
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle, sources
-from tests.lab import engine
 from tests.lab.packages import architecture
 
 from .cluster import ROOT, Playbook
 
-PROGRAMS = {
-    "dnf": "dnf",
-    "createrepo_c": "createrepo-c",
-    "rpmbuild": "rpm",
-    "rpmsign": "rpm",
-    "gpg": "gnupg",
-    "skopeo": "skopeo",
-}
 ARCH = architecture()
 ROCKY = {"id": "rocky", "version_id": "9.6", "codename": "", "family": "redhat"}
 BASEOS = {
@@ -227,7 +218,6 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    engine.ensure(PROGRAMS)
     folder = tmp_path_factory.mktemp("world")
     with pytest.MonkeyPatch.context() as patch:
         # gpg's own sockets have short paths only.

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import package_sources
-from tests.lab import engine
 
 KEY = {"kubernetes_key_fingerprints": ["DE15B14486CD377B9E876E1A234654DA9A296436"], "docker_key_fingerprints": []}
 MIRRORS = {
@@ -47,7 +46,6 @@ def write(folder: Path, files: list[dict[str, Any]], suffix: str) -> Path:
     ],
 )
 def test_dnf_reads_the_repositories(tmp_path: Path, mirror: str, identity: str, version: str, published: str) -> None:
-    engine.ensure({"dnf": "dnf"})
     system = {"id": identity, "version_id": version, "codename": "", "family": "redhat"}
     folder = write(tmp_path, package_sources(system, settings(mirror), docker=True), ".repo")
     command = [

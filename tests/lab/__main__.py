@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from . import addons, artifacts, engine, images, nodes, offline, packages, rootfs
+from . import addons, artifacts, engine, images, nodes, offline, packages, programs, rootfs
 from .base import LabError, home, say, timed, write_atomic
 from .lab import load, names
 from .versions import COMPONENTS, DEFAULT_VERSION, NODE_SYSTEMS, RELEASES, Release
@@ -40,7 +40,7 @@ def build_release(version: str, system: str) -> None:
         artifacts.build(component)
     wanted = packages.of_kubernetes(release.kubernetes)
     if system == "debian12":
-        engine.ensure(engine.FOR_RUNC)
+        engine.ensure(programs.RUNC)
         artifacts.build("containerd")
         artifacts.build("runc")
         wanted += packages.of_containerd()
@@ -52,9 +52,7 @@ def build_release(version: str, system: str) -> None:
 
 def prepare(version: str, system: str, wanted_addons: Sequence[str] = ()) -> None:
     """All artifacts of a lab. Root file systems wait for the network and dpkg while Go uses the processors."""
-    engine.ensure({**engine.FOR_NODES, **engine.FOR_ARTIFACTS})
-    if engine.find("go") is None:
-        raise LabError("Go is not installed; Kubernetes needs a newer one than Debian's: https://go.dev/dl/")
+    engine.ensure(programs.LAB)
     with timed("build"), ThreadPoolExecutor(max_workers=1) as beside:
         systems = [beside.submit(rootfs.build, name) for name in (system, "mirror", "base", "smoke")]
         build_release(version, system)
@@ -82,7 +80,7 @@ def build(targets: Sequence[str]) -> None:
 
 def build_programs() -> None:
     """Compile whatever labs of the default version may be made of: the longest part of bringing up the first one."""
-    engine.ensure(engine.FOR_ARTIFACTS)
+    engine.ensure({**programs.GO, **programs.ARTIFACTS})
     of_addons = [component for addon in addons.ADDONS.values() for component in addon.components]
     for component in (*components(RELEASES[DEFAULT_VERSION]), *of_addons):
         artifacts.build(component)
@@ -156,12 +154,13 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def doctor() -> None:
     """Tell what is here and what is missing."""
-    lacking = engine.missing({**engine.FOR_NODES, **engine.FOR_ARTIFACTS, **engine.FOR_ENGINE})
     root = os.geteuid() == 0
-    for program, package in lacking.items():
-        say(f"missing: {program} (Debian package {package}{', installed when needed' if root else ''})")
-    if engine.find("go") is None:
-        say("missing: go (https://go.dev/dl/), to build artifacts")
+    for program, package in engine.missing(programs.TABLE).items():
+        where = f"Debian package {package}{', installed when needed' if root else ''}"
+        users = ", ".join(step for step, wanted in programs.STEPS.items() if program in wanted)
+        say(
+            f"missing: {program} ({where if package else programs.HINTS[program]}), for {users or 'a container engine'}"
+        )
     say(f"container engine: {'answers' if engine.answers() else 'does not answer; up starts one as root'}")
     status = os.statvfs(home().parent if not home().exists() else home())
     say(f"home: {home()}, {status.f_bavail * status.f_frsize >> 30} GiB free")
@@ -186,6 +185,12 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("programs", help="compile what labs are made of, before one is brought up")
     command.set_defaults(function=lambda _given: build_programs())
+
+    command = commands.add_parser(
+        "provide", help="install, as root on Debian, or name the programs that targets of make need"
+    )
+    command.add_argument("target", nargs="+", choices=list(programs.STEPS))
+    command.set_defaults(function=lambda given: engine.provide(given.target))
 
     command = commands.add_parser("up", help="make a lab, or bring it up again; prints its inventory's path")
     command.add_argument("name")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, kubestead contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The container engine, spoken to through its command line, and the Debian packages that the lab needs here."""
+"""The container engine, spoken to through its command line, and the Debian packages that tests and lab need here."""
 
 from __future__ import annotations
 
@@ -10,33 +10,15 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import rootfs
+from . import programs, rootfs
 from .base import LabError, home, run, say, timed
 
-# Program or file -> Debian package, or several of which the first known to apt is taken. Go is not among them: Debian's
-# is older than Kubernetes asks for.
-FOR_NODES = {
-    "docker": "docker-cli|docker.io",
-    "mmdebstrap": "mmdebstrap",
-    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
-    "ssh": "openssh-client",
-    "ssh-keygen": "openssh-client",
-    "dpkg-deb": "dpkg",
-}
-FOR_ARTIFACTS = {
-    "docker-registry": "docker-registry",
-    "gpg": "gnupg",
-    "gcc": "gcc",
-    "/usr/include/stdio.h": "libc6-dev",
-}
-FOR_NFS = {"/usr/include/nfsc/libnfs.h": "libnfs-dev", "/usr/include/fuse3/fuse.h": "libfuse3-dev"}
-FOR_RUNC = {"/usr/include/seccomp.h": "libseccomp-dev"}
-FOR_ENGINE = {"dockerd": "docker.io", "iptables": "iptables"}
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LISTS_OLD_AFTER = 24 * 3600
+LOCK_SECONDS = 300
 
 
 def find(program: str) -> str | None:
@@ -44,11 +26,11 @@ def find(program: str) -> str | None:
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}")
 
 
-def missing(programs: Mapping[str, str]) -> dict[str, str]:
+def missing(wanted: Mapping[str, str]) -> dict[str, str]:
     """The programs that are not here, with their packages."""
     return {
         program: package
-        for program, package in programs.items()
+        for program, package in wanted.items()
         if not (Path(program).exists() if program.startswith("/") else find(program))
     }
 
@@ -62,20 +44,32 @@ def _install(alternatives: set[str]) -> None:
         next((name for name in names.split("|") if run(["apt-cache", "show", name], check=False).stdout), names)
         for names in sorted(alternatives)
     ]
-    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    # Another lab may be installing its own at the moment.
+    waiting = f"--option=DPkg::Lock::Timeout={LOCK_SECONDS}"
+    command = ["apt-get", "install", "-y", waiting, "--no-install-recommends", *packages]
     with timed(" ".join(command)):
         run(command, env={"DEBIAN_FRONTEND": "noninteractive"})
 
 
-def ensure(programs: Mapping[str, str]) -> None:
-    """Install the packages of missing programs, or say what to install."""
-    lacking = missing(programs)
-    if lacking and os.geteuid() == 0 and find("apt-get"):
-        _install(set(lacking.values()))
-        lacking = missing(programs)
+def ensure(wanted: Mapping[str, str]) -> None:
+    """Install the packages of missing programs as root on Debian; else raise LabError, which names all of them."""
+    lacking = missing(wanted)
+    packages = {package for package in lacking.values() if package}
+    if packages and os.geteuid() == 0 and find("apt-get"):
+        _install(packages)
+        lacking = missing(wanted)
     if lacking:
-        what = ", ".join(f"{program} (Debian package {package})" for program, package in sorted(lacking.items()))
+        what = ", ".join(
+            f"{program} ({f'Debian package {package}' if package else programs.HINTS.get(program, 'no package')})"
+            for program, package in sorted(lacking.items())
+        )
         raise LabError(f"missing here: {what}. Install them, or run this command as root on Debian")
+
+
+def provide(steps: Sequence[str]) -> None:
+    """Have every program that these targets of `make` need, and an engine's where none answers."""
+    wanted = programs.needed(steps)
+    ensure({**wanted, **({} if "docker" not in wanted or answers() else programs.ENGINE)})
 
 
 def docker(*arguments: str | Path, stdin: bytes | None = None, check: bool = True) -> str:
@@ -104,12 +98,12 @@ def _own() -> int | None:
 
 def start() -> None:
     """Start a container engine where none answers."""
-    ensure(FOR_NODES)
+    ensure(programs.NODES)
     if answers():
         return
     if os.geteuid() != 0:
         raise LabError("no container engine answers `docker info`: start one, or let root run this command")
-    ensure(FOR_ENGINE)
+    ensure(programs.ENGINE)
     folder = home() / "engine"
     folder.mkdir(parents=True, exist_ok=True)
     program = find("dockerd") or "dockerd"

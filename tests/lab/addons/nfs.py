@@ -9,7 +9,7 @@ calls `mount -t nfs`, as on every machine.
 
 from __future__ import annotations
 
-from .. import artifacts, engine, images, packages
+from .. import artifacts, engine, images, packages, programs
 from .base import AddOn
 
 HELPERS = ("/usr/sbin/mount.nfs", "/usr/sbin/mount.nfs4")
@@ -19,7 +19,7 @@ IMAGE = f"sig-storage/{PROVISIONER}:v4.0.2"
 
 
 def _packages() -> list[packages.Package]:
-    engine.ensure(engine.FOR_NFS)
+    engine.ensure(programs.NFS)
     helper = artifacts.compiled("mount-nfs", "fuse3", "nfs")
     return [packages.Package("nfs-common", VERSION, packages.architecture(), dict.fromkeys(HELPERS, helper))]
 
