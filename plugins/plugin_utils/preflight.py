@@ -2164,14 +2164,39 @@ def check_ingress_ports(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> 
 
 def node_port_range(configuration: Mapping[str, Any]) -> tuple[int, int]:
     """The first and the last node port, as kube-apiserver is told or assumes."""
-    server = configuration.get("apiServer")
-    arguments = server.get("extraArgs") if isinstance(server, Mapping) else None
-    for item in arguments if isinstance(arguments, Sequence) else ():
-        if isinstance(item, Mapping) and item.get("name") == "service-node-port-range":
-            first, _dash, last = str(item.get("value")).partition("-")
+    for name, value in api_server_arguments(configuration):
+        if name == "service-node-port-range":
+            first, _dash, last = value.partition("-")
             if first.isdigit() and last.isdigit():
                 return int(first), int(last)
     return 30000, 32767
+
+
+def api_server_arguments(configuration: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the names and values of kube-apiserver's extraArgs: a list in kubeadm's v1beta4, a dictionary before."""
+    arguments = mapping(configuration.get("apiServer")).get("extraArgs")
+    if isinstance(arguments, Mapping):
+        yield from ((str(name), str(value)) for name, value in arguments.items())
+    elif isinstance(arguments, Sequence) and not isinstance(arguments, str):
+        yield from ((str(item.get("name")), str(item.get("value"))) for item in arguments if isinstance(item, Mapping))
+
+
+def check_anonymous_auth(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """kubeadm's probes and haproxy's checks send no credentials, and a join reads cluster-info without any.
+
+    kube-apiserver reads booleans as Go does (https://pkg.go.dev/strconv#ParseBool).
+    """
+    for name, value in api_server_arguments(mapping(shared(cluster, hosts, "cluster_configuration", {}))):
+        if name == "anonymous-auth" and value not in ("1", "t", "T", "true", "TRUE", "True"):
+            yield error(
+                "anonymous-auth",
+                "cluster_configuration.apiServer.extraArgs",
+                f"anonymous-auth: {value}",
+                "anonymous requests for /livez and /readyz: kubelet restarts a kube-apiserver whose probes are refused "
+                "and haproxy takes it out of service",
+                "remove it, and allow anonymous requests for the health paths alone, by the file of "
+                "authentication-config (docs/security.md, section Anonymous requests)",
+            )
 
 
 def check_ingress_certificate(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
@@ -2201,6 +2226,7 @@ RULES: tuple[Rule, ...] = (
     Rule("endpoint-missing", check_endpoint_missing, fixed=True),
     Rule("endpoint-syntax", check_endpoint_syntax, fixed=True),
     Rule("endpoint-port", check_endpoint_port),
+    Rule("anonymous-auth", check_anonymous_auth, fixed=True),
     Rule("vip-syntax", check_vip_syntax, fixed=True),
     Rule("vip-subnet", check_vip_subnet),
     Rule("vip-is-node", check_vip_is_node, fixed=True),

@@ -294,6 +294,10 @@ def balanced_ingress(address: str) -> Spoil:
     return metallb("10.90.0.200-10.90.0.209", **given)
 
 
+def api_server(arguments: Any) -> Spoil:
+    return every(variables={"cluster_configuration": {"apiServer": {"extraArgs": arguments}}})
+
+
 def runs(name: str, runtime: str) -> Spoil:
     return host(name, variables={"cluster_container_runtime": runtime})
 
@@ -368,6 +372,17 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "cluster_endpoint", "6443, the port of kube-apiserver", "free on every control plane", "k8s.example.com:8443"),
     ("endpoint-port", "error", settings(endpoint="10.90.0.100:2379", api_port=7443),
      "cluster_endpoint", "2379, the port of etcd clients", "free on every control plane", "10.90.0.100:8443"),
+    *(
+        ("anonymous-auth", "error", api_server(arguments),
+         "cluster_configuration.apiServer.extraArgs", f"anonymous-auth: {value}", "for /livez and /readyz",
+         "authentication-config (docs/security.md")
+        for value, arguments in (
+            ("false", [{"name": "anonymous-auth", "value": "false"}]),
+            ("False", [{"name": "profiling", "value": "false"}, {"name": "anonymous-auth", "value": False}]),
+            ("0", {"anonymous-auth": 0}),
+            ("false", {"anonymous-auth": "false", "authentication-config": "/etc/kubernetes/authentication.yaml"}),
+        )
+    ),
     ("vip-syntax", "error", settings(vip="fd00::100"),
      "cluster_vip", "the IPv6 address fd00::100", "an IPv4 address", "instead, like [fd00::10]:6443"),
     ("vip-subnet", "error", settings(vip="10.90.0.0"),
@@ -872,6 +887,10 @@ PASSING: dict[str, Spoil] = {
     "single control plane, converged": both(
         Cluster.converged, single, lambda cluster: cluster.member("cp1", "w1", "w2", server="https://10.90.0.11:6443")
     ),
+    "anonymous requests for some paths": api_server([{"name": "authentication-config", "value": "/etc/k/a.yaml"}]),
+    "anonymous requests for all paths": api_server([{"name": "anonymous-auth", "value": "true"}]),
+    "arguments of an older kubeadm": api_server({"anonymous-auth": True}),
+    "arguments that are none": api_server("anonymous-auth=false"),
     "a name for the VIP with a port of its own": settings(endpoint="k8s.example.com:8443"),
     "a VIP that ends in 0 in a larger subnet": both(
         settings(vip="10.90.0.0"),
