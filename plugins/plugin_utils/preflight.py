@@ -120,6 +120,7 @@ SETTINGS: Mapping[str, str] = {
     "mirror_ca": "str",
     "kubelet_configuration": "dict",
     "ignore_preflight_errors": "list",
+    "init_without": "list",
     "supported_minors": "list",
 }
 
@@ -261,6 +262,7 @@ class ClusterIntent:
     mirror_ca: str = ""
     kubelet_configuration: Mapping[str, Any] = field(default_factory=dict)
     ignore_preflight_errors: Sequence[str] = ()
+    init_without: Sequence[str] = ()
     minimum: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_MINIMUM)
     max_clock_skew: float = 5.0
     ignore: Sequence[str] = ()
@@ -427,13 +429,15 @@ def seed(hosts: Sequence[HostReport]) -> str:
     """The control plane that starts the cluster or through which others join; '' when there is none.
 
     The first healthy initialised one, else the first initialised one, else the first whose init was interrupted,
-    else the first of the group: nothing depends on the first host of the inventory being alive.
+    else the first that was read: nothing depends on the first host of the inventory being alive. Whether it may start
+    a cluster is said by rule new-cluster.
     """
     candidates = control_planes(hosts)
     choices: tuple[Callable[[HostReport], bool], ...] = (
         lambda host: host.initialised and host.member.get("api_healthy") is True,
         lambda host: host.initialised,
         lambda host: host.membership == "partial" and host.member.get("partial_of") == "init",
+        lambda host: host.state is not None,
     )
     chosen = (host.name for choice in choices for host in candidates if choice(host))
     return next(chosen, candidates[0].name if candidates else "")
@@ -1667,6 +1671,46 @@ def check_other_cluster(_cluster: ClusterIntent, hosts: Sequence[HostReport]) ->
             )
 
 
+def check_new_cluster(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """kubeadm init only where no control plane of the inventory can have a cluster already.
+
+    A control plane that was not read may be the last one of the cluster. The seed of an interrupted init is finished.
+    """
+    rule, planes = "new-cluster", control_planes(hosts)
+    unknown = [name for name in cluster.init_without if name not in {host.name for host in planes}]
+    if unknown:
+        expected = f"names of {CONTROL_PLANE_GROUP}"
+        yield error(rule, "cluster_init_without", listing(unknown), expected, "correct cluster_init_without")
+    if initialised(hosts):
+        if cluster.init_without:
+            found, expected = listing(cluster.init_without), "nothing, as the cluster has been started"
+            remedy = "remove it: a later loss of control planes must not start another cluster"
+            yield warning(rule, "cluster_init_without", found, expected, remedy)
+        return
+    leader = next((host for host in planes if host.name == seed(hosts)), None)
+    if leader is None or leader.state is None:
+        return
+    for host in planes:
+        if host.state is None and host.name not in cluster.init_without:
+            yield error(
+                rule,
+                host.name,
+                "a control plane that was not read, while no other one is initialised",
+                f"all control planes read before {leader.name} starts a new cluster",
+                "bring it up and run again; only if it never had a cluster, or its cluster is lost for good: name it "
+                "in cluster_init_without",
+            )
+        elif host.membership == "partial" and (host.member.get("partial_of") == "join" or host is not leader):
+            yield error(
+                rule,
+                host.name,
+                f"an interrupted {host.member.get('partial_of')}, while no control plane is initialised",
+                f"a bare machine before {leader.name} starts a new cluster",
+                "bring up the control planes of its cluster; if there are none any more, "
+                f"kubestead.cluster.reset --limit {host.name}",
+            )
+
+
 def check_role(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
     names = {"control_plane": ("control plane", CONTROL_PLANE_GROUP), "worker": ("worker", NODE_GROUP)}
     for host in hosts:
@@ -2271,6 +2315,7 @@ RULES: tuple[Rule, ...] = (
     Rule("default-route", check_default_route),
     Rule("ports-blocked", check_blocked),
     Rule("other-cluster", check_other_cluster, fixed=True),
+    Rule("new-cluster", check_new_cluster, fixed=True),
     Rule("role-changed", check_role, fixed=True),
     Rule("node-name-changed", check_node_name_changed, fixed=True),
     Rule("runtime-changed", check_runtime_changed, fixed=True),

@@ -603,6 +603,23 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "cp1", "TCP 6443 and UDP 8472 not to be reached from w1 and w2 (timed out after 2 s)", "open ports", "firewalls"),
     ("ports-blocked", "error", host("w1", reachability=[blocked(6443, "no route to host")]),
      "cp1", "TCP 6443 not to be reached from w1 (no route to host)", "open ports", "correct the routes"),
+    ("new-cluster", "error", host("cp2", state=None, unreachable=True),
+     "cp2", "not read", "before cp1 starts a new cluster", "name it in cluster_init_without"),
+    ("new-cluster", "error", both(host("cp2", state=None, unreachable=True), host("cp3", state=None),
+                                  settings(init_without=["cp2"])),
+     "cp3", "not read", "all control planes read", "bring it up"),
+    ("new-cluster", "error", host("cp1", state=None, unreachable=True),
+     "cp1", "not read", "before cp2 starts a new cluster", "bring it up"),
+    ("new-cluster", "error", lambda cluster: cluster.partial("cp2", "join"),
+     "cp2", "an interrupted join", "a bare machine before cp1 starts", "kubestead.cluster.reset --limit cp2"),
+    ("new-cluster", "error", both(single, lambda cluster: cluster.partial("cp1", "join")),
+     "cp1", "an interrupted join", "a bare machine before cp1 starts", "kubestead.cluster.reset --limit cp1"),
+    ("new-cluster", "error", lambda cluster: [cluster.partial(name, "init") for name in ("cp1", "cp3")],
+     "cp3", "an interrupted init", "a bare machine before cp1 starts", "kubestead.cluster.reset --limit cp3"),
+    ("new-cluster", "error", settings(init_without=["cp9"]),
+     "cluster_init_without", "cp9", "names of kube_control_plane", "correct"),
+    ("new-cluster", "warning", both(Cluster.converged, settings(init_without=["cp2"])),
+     "cluster_init_without", "cp2", "nothing", "remove it"),
     ("other-cluster", "error", both(Cluster.converged, lambda cluster: cluster.member("w1", ca_hash=OTHER_CA)),
      "w1", f"another cluster (CA {OTHER_CA[:19]}, at https://10.90.0.100:8443)", f"this cluster (CA {CA[:19]})",
      "leave w1 out of this inventory"),
@@ -901,6 +918,13 @@ PASSING: dict[str, Spoil] = {
     "name for the VIP": settings(endpoint="api.example.com:8443"),
     "a control plane on its own API server": both(
         Cluster.converged, lambda cluster: cluster.member("cp1", server="https://10.90.0.11:6443")
+    ),
+    "an interrupted init is finished": lambda cluster: cluster.partial("cp2", "init"),
+    "a new cluster without lost control planes": both(
+        *(host(name, state=None) for name in ("cp1", "cp3")), settings(init_without=["cp1", "cp3"])
+    ),
+    "a living cluster with control planes that were not read": both(
+        Cluster.converged, *(host(name, state=None) for name in ("cp1", "cp3"))
     ),
     "hosts outside --limit": both(*(host(name, state=None, read_at=None) for name in ("cp1", "cp2", "cp3", "w1"))),
     "member while the control planes are not read": both(
@@ -1375,6 +1399,15 @@ def test_seed(spoil: Spoil, name: str, there: bool) -> None:
     spoil(cluster)
     assert seed(cluster.reports) == name
     assert initialised(cluster.reports) is there
+
+
+def test_no_second_cluster_whatever_is_skipped() -> None:
+    """cp1 was installed anew while the others are down: they may have the cluster."""
+    cluster = Cluster()
+    for name in ("cp2", "cp3"):
+        cluster.host(name, state=None, unreachable=True)
+    cluster.others["ignore"] = [rule.id for rule in preflight.RULES]
+    assert [finding.where for finding in cluster.findings if finding.rule == "new-cluster"] == ["cp2", "cp3"]
 
 
 def test_joining_are_those_that_were_read_and_are_no_members() -> None:
