@@ -9,6 +9,7 @@ import base64
 import json
 import re
 import runpy
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -60,8 +61,17 @@ CASES: dict[str, dict[str, Any]] = {
         "monitoring_extra_rules": [{"name": "own", "rules": [{"alert": "Own", "expr": "up{job='own'} == 0"}]}],
     },
     "control planes only": {"cluster_vip": VIP, "control_planes": 3, "workers": 0, "load_balancer_metrics": False},
+    "short-lived users": {
+        "users_enabled": True,
+        "users_accounts": [{"name": "jane"}, {"name": "robot", "lifetime": "12h"}],
+    },
     "an etcd outside": {"cluster_configuration": {"etcd": {"external": {"endpoints": ["https://10.0.0.5:2379"]}}}},
 }
+
+
+def signing(duration: str) -> dict[str, Any]:
+    arguments = [{"name": "cluster-signing-duration", "value": duration}]
+    return {"cluster_configuration": {"controllerManager": {"extraArgs": arguments}}}
 
 
 def trusted(value: Any) -> Any:
@@ -300,6 +310,47 @@ class TestConfiguration:
         for name in ("extra_scrape_configs", "alertmanager_configuration"):
             assert options["options"][f"monitoring_{name}"]["no_log"] is True
 
+    @pytest.mark.parametrize(
+        ("given", "above", "below"),
+        [
+            ({}, None, "604800"),
+            ({"users_enabled": True, "users_accounts": [{"name": "a"}]}, None, "604800"),
+            ({"users_enabled": True, "users_lifetime": "10m", "users_accounts": [{"name": "a"}]}, "1800", "604800"),
+            ({"users_enabled": False, "users_accounts": [{"name": "a", "lifetime": "12h"}]}, None, "604800"),
+            ({"users_enabled": True, "users_accounts": [{"name": "a", "lifetime": "12h"}]}, "43200", "604800"),
+            ({"users_enabled": True, "users_accounts": [{"name": "a", "lifetime": "5d"}]}, "604800", "2592000"),
+            ({"users_enabled": True, "users_accounts": [{"name": "a", "lifetime": "21d"}]}, None, "604800"),
+            (signing("4h0m0s"), "21600", "604800"),
+            (signing("8760h"), None, "604800"),
+        ],
+    )
+    def test_buckets_that_no_certificate_is_in_that_is_renewed_in_time(
+        self, given: dict[str, Any], above: str | None, below: str
+    ) -> None:
+        rules = find(render("monitoring", given, ["prometheus.yml.j2"]), "ConfigMap", "prometheus-rules")["data"]
+        (rule,) = yaml.safe_load(rules["client-certificates.yml"])["groups"][0]["rules"]
+        found = [json.loads(text) for text in re.findall(r'le=~("[^"]+")', rule["expr"])]
+        assert len(found) == (2 if above else 1)
+        for pattern, bucket in zip(found, [below, above], strict=False):
+            assert bucket
+            spelt = [bucket, f"{bucket}.0", *(["2.592e+06"] if bucket == "2592000" else [])]
+            assert all(re.fullmatch(pattern, text) for text in spelt)
+            assert not re.fullmatch(pattern, f"{bucket}0")
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {
+                "users_enabled": True,
+                "users_accounts": [{"name": "a", "lifetime": "10d"}, {"name": "b", "lifetime": "12h"}],
+            },
+            signing("1000h"),
+        ],
+    )
+    def test_lifetimes_with_which_nothing_can_be_told(self, given: dict[str, Any]) -> None:
+        rules = find(render("monitoring", given, ["prometheus.yml.j2"]), "ConfigMap", "prometheus-rules")["data"]
+        assert "client-certificates.yml" not in rules
+
     def test_an_haproxy_without_figures(self) -> None:
         case = "control planes only"
         assert "haproxy" not in jobs(case)
@@ -456,6 +507,7 @@ class TestDashboards:
 # What promtool test rules proves, by the alerts that the requirement names.
 PROVED = {
     "NodeNotReady", "EtcdNoLeader", "EtcdQuorumLost", "EtcdSlowSync", "EtcdSlowCommit", "EtcdSlowPeer",
+    "ClientCertificateExpiresSoon",
     "CertificateExpiresSoon", "CertificateExpiresNow", "VirtualIPHeldByNone", "VirtualIPHeldByTwo", "KeepalivedDown",
     "APISlow", "DiskAlmostFull", "DiskFull", "DiskFullSoon", "EtcdBackupTooOld", "APIServerDown",
     "ControllerManagerDown", "SchedulerDown", "PodRestarting", "PodCrashLooping", "KubeStateMetricsDown",
@@ -497,8 +549,14 @@ class TestPromtool:
         self.run("check", "rules", *[tmp_path / name for name in data])
 
     @pytest.mark.parametrize("path", ALERTS, ids=lambda path: path.stem)
-    def test_alerts(self, path: Path) -> None:
+    def test_alerts(self, path: Path, tmp_path: Path) -> None:
         """They fire when they must and not when they must not."""
+        if path.stem == "client-certificates":
+            # The role makes one of its rules from the users of the inventory.
+            path = Path(shutil.copy(path, tmp_path / "test.yml"))
+            data = find(monitoring("short-lived users"), "ConfigMap", "prometheus-rules")["data"]
+            for name in ("certificates.yml", "client-certificates.yml"):
+                (tmp_path / name).write_text(data[name])
         self.run("test", "rules", path)
 
 
