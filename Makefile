@@ -24,7 +24,7 @@ export PYTHONPATH := $(COLLECTIONS)
 LAB_FILES := $(KUBESTEAD_LAB_HOME)/labs/$(LAB)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-down test test-full bench lint unit sanity molecule e2e e2e_full docs build clean
+.PHONY: help venv demo demo-down test test-full bench checks lint unit sanity packages molecule e2e e2e_full docs build clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9_ -]+:.*## / { printf "  %-60s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,23 +50,23 @@ demo-down: venv ## Remove what demo made
 	$(PY) -m tests.lab down $(LAB)
 
 test: E2E := e2e
-test: ## Everything that CI runs: lint, unit, sanity, molecule, e2e
+test: ## Everything that CI runs: lint, unit, sanity, packages, molecule, e2e
 
 test-full: E2E := e2e_full
 test-full: ## test and the slow ones
 
-# Programs that are missing on this computer are installed, or all of them named, before anything else. The first three
-# leave a processor idle: what the first lab on a computer waits for is compiled meanwhile.
+# Programs that are missing on this computer are installed, or all of them named, before anything else. What the first labs
+# on a computer wait for is compiled from then on, beside whatever leaves a processor idle.
 test test-full: venv
-	$(PY) -m tests.lab provide lint unit sanity molecule $(E2E)
+	$(PY) -m tests.lab provide lint unit sanity packages molecule $(E2E)
 	nice $(PY) -m tests.lab programs >build/programs.log 2>&1 & \
-	$(NOX) lint unit sanity molecule $(E2E); result=$$?; wait; exit $$result
+	$(NOX) checks molecule $(E2E); result=$$?; wait; exit $$result
 
 bench: venv ## Speed against the hand-written parallel shell, into build/bench.json
 	$(PY) -m tests.lab provide bench
 	$(PY) -m tests.bench $(BENCH)
 
-lint unit sanity molecule e2e e2e_full docs build: venv ## The single steps
+checks lint unit sanity packages molecule e2e e2e_full docs build: venv ## The single steps
 	$(NOX) $@
 
 clean: ## Remove what the targets above left in the checkout

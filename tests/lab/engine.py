@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import programs, rootfs
-from .base import LabError, home, run, say, timed
+from .base import LabError, home, locked, run, say, timed
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LISTS_OLD_AFTER = 24 * 3600
@@ -99,8 +99,12 @@ def _own() -> int | None:
 def start() -> None:
     """Start a container engine where none answers."""
     ensure(programs.NODES)
-    if answers():
-        return
+    with locked("engine"):
+        if not answers():
+            _start()
+
+
+def _start() -> None:
     if os.geteuid() != 0:
         raise LabError("no container engine answers `docker info`: start one, or let root run this command")
     ensure(programs.ENGINE)

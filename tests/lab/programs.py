@@ -66,13 +66,15 @@ HINTS = {"go": "https://go.dev/dl/"}
 
 LAB = {**NODES, **GO, **ARTIFACTS}
 MOLECULE = {**BASE, **LAB, **NFS, **FENCE, **BUNDLE}
-E2E = {**BASE, **LAB, **NFS, **RUNC, **BUNDLE, **BUNDLE_DNF}
+PACKAGES = {**BASE, **BUNDLE, **BUNDLE_DNF, **{name: NODES[name] for name in NODES if name.startswith(("apt", "dpkg"))}}
+E2E = {**PACKAGES, **LAB, **NFS, **RUNC}
 
 # What each target of `make` needs.
 STEPS = {
     "lint": BASE,
     "unit": BASE,
     "sanity": BASE,
+    "packages": {**PACKAGES, "gpg": ARTIFACTS["gpg"], "gpgconf": ARTIFACTS["gpgconf"]},
     "molecule": MOLECULE,
     "e2e": E2E,
     "e2e_full": E2E,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.unit.test_e2e import constant
 from tests.unit.test_examples import PARTS
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,28 @@ def test_scenario(scenario: Path) -> None:
     first = read(scenario / "verify.yml")[0]
     assert first["ansible.builtin.import_playbook"] == "../shared/hosts.yml"
     assert first["vars"]["verified_hosts"]
+
+
+def test_every_scenario_runs_once() -> None:
+    lanes = constant(ROOT / "noxfile.py", "LANES")
+    listed = [name for lane in lanes for name in lane]
+    assert sorted([*listed, "default"]) == [path.name for path in SCENARIOS]
+    # Scenarios of different lanes run at the same time: those of one lane alone may share the nodes of default.
+    shared = {name for name in listed if read(ROOT / "molecule" / name / "molecule.yml").get("shared_state", True)}
+    assert shared == set(lanes[0])
+
+
+ROLES = ("node", "containerd", "kube_packages", "load_balancer")
+
+
+def test_each_small_role_is_applied_and_verified_alone() -> None:
+    """In a play of its own, with nothing but what its README's example has."""
+    plays = read(ROOT / "molecule/roles/converge.yml")
+    assert [play["roles"] for play in plays] == [[{"role": f"kubestead.cluster.{role}"}] for role in ROLES]
+    assert not [play for play in plays if "vars" in play]
+    verified = [play["ansible.builtin.import_playbook"] for play in read(ROOT / "molecule/roles/verify.yml")[1:]]
+    assert verified == [f"verify/{role}.yml" for role in ROLES]
+    assert {path.stem for path in ROOT.glob("molecule/roles/verify/*.yml")} == set(ROLES)
 
 
 @pytest.mark.parametrize("part", sorted(PARTS))
