@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -56,6 +57,7 @@ SPEC: dict[str, Any] = {
             },
         },
     },
+    "reissue": {"type": "list", "elements": "str", "default": []},
     "cluster_exists": {"type": "bool", "default": True},
     "timeout": {"type": "int", "default": 60},
 }
@@ -196,6 +198,7 @@ class Desk:
             raise Meanwhile(f"ConfigMap kube-system/{RECORD_NAME}: somebody else changed it meanwhile; run again")
         self._stored = stored
         credentials.remove(self._directory, plan.delete)
+        place = f"{socket.gethostname()}:{self._directory}"
         for name in plan.rewrite:
             self._write(name, credentials.read_pair(credentials.path_of(self._directory, name)))
         record = dict(plan.record)
@@ -207,7 +210,9 @@ class Desk:
             issued = credentials.read_certificate(pem)
             # Remembered before anybody can have it: what is in no record can't be told of later.
             remembered = record.get(account.name, users.Remembered())
-            record[account.name] = users.with_certificate(remembered, account.lifetime, issued)
+            record[account.name] = users.with_certificate(
+                remembered, account.lifetime, issued, place=place, delivered=False
+            )
             self._remember(record)
             self._write(account.name, credentials.Pair(pem, credentials.key_pem(key)))
             self.files[account.name] = users.Kubeconfig(issued, current=True)
@@ -217,14 +222,17 @@ class Desk:
                     f"none beyond {users.timestamp(issued.not_after)} (kube-controller-manager's "
                     "--cluster-signing-duration)"
                 )
-        if plan.record_changes and not plan.issue:
+        # Only then may another controller count on them.
+        written = {file.certificate.serial for file in self.files.values() if file.certificate}
+        record = users.delivered(record, written)
+        if plan.record_changes:
             self._remember(record)
         return record, told
 
     def _open(self) -> Stored:
         return Stored(self._api, "ConfigMap", RECORD_NAME, users.RECORD_KEY)
 
-    def _remember(self, record: users.Record) -> None:
+    def _remember(self, record: Mapping[str, users.Remembered]) -> None:
         if record:
             self._stored.write(users.write_record(record))
 
@@ -279,6 +287,9 @@ class ActionModule(ActionBase):
 
     def _run(self, arguments: dict[str, Any]) -> dict[str, Any]:
         accounts = users.read_accounts(arguments["accounts"])
+        unknown = users.examine_reissue(arguments["reissue"], arguments["accounts"])
+        if unknown:
+            raise users.Refused(unknown)
         directory = os.path.abspath(arguments["directory"])
         if self._task.check_mode and not arguments["cluster_exists"]:
             plan = users.make_plan(accounts, {}, None, now())
@@ -294,7 +305,7 @@ class ActionModule(ActionBase):
         problems = users.refusals(accounts, desk.cluster, lenient=self._task.check_mode)
         if problems:
             raise users.Refused(problems)
-        plan = users.make_plan(accounts, desk.files, desk.recorded, now())
+        plan = users.make_plan(accounts, desk.files, desk.recorded, now(), arguments["reissue"])
         wanted = manifests.in_order([*users.definitions(accounts), *([RECORD] if plan.record else [])])
         changes = desk.part.plan(wanted)
         changed = bool(changes) or desk.part.differs(list(wanted)) or plan.changed
@@ -320,7 +331,14 @@ class ActionModule(ActionBase):
         return {
             "changed": changed,
             **self._told(accounts, plan, desk.files, directory),
-            "notes": [*told, *users.notes(accounts, record, desk.cluster, now()), *desk.part.stays(), *left],
+            "notes": [
+                *told,
+                *users.withheld_notes(plan, directory),
+                *users.notes(accounts, record, desk.cluster, now()),
+                *users.duplicate_notes(accounts, record, now()),
+                *desk.part.stays(),
+                *left,
+            ],
             "diff": diff,
         }
 

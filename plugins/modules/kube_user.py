@@ -14,12 +14,13 @@ description:
   - Gives every user of O(accounts) a private key, a client certificate that the cluster has signed, a kubeconfig of
     both, and bindings to the roles listed. Users who were listed before and no longer are lose bindings, roles and
     kubeconfig.
-  - A certificate is replaced when less than a third of its life is left, when groups or lifetime of the user have
-    changed, and when the kubeconfig is gone or is not of this cluster.
+  - A certificate is replaced when less than a third of its life is left, and when groups or lifetime of the user have
+    changed. When the kubeconfig is gone while the record has a living certificate, such as on another controller, none
+    is issued; RV(notes) tells where and when that one was issued, and O(reissue) asks for another.
   - Keys are made on the controller, in memory, and stay there. Only the request for the certificate is sent.
-  - A cluster can't revoke certificates. Those that were issued are remembered with their end in the ConfigMap
+  - A cluster can't revoke certificates. Those that were issued are recorded with their end and place in the ConfigMap
     C(kubestead-users) of namespace C(kube-system), so that RV(notes) can tell how long a user who is gone may still
-    log in.
+    log in, and which users have several living certificates.
   - It runs on the controller and needs nothing but the cluster's endpoint.
 author:
   - kubestead contributors (@kubestead)
@@ -84,6 +85,13 @@ options:
           namespace:
             description: Where it holds. Without one it holds in the whole cluster.
             type: str
+  reissue:
+    description:
+      - Names of users of O(accounts) who get another certificate in this run, although a living one is recorded, which
+        stays valid.
+    type: list
+    elements: str
+    default: []
   cluster_exists:
     description: Whether there is a cluster to ask in check mode. Without one all users are listed as new.
     type: bool
@@ -141,6 +149,7 @@ removed:
   sample: [joe]
 notes:
   description:
+    - Certificates that were not issued because a living one is recorded, and users with several living certificates.
     - What the inventory does not want and the cluster can't revoke (living certificates of users who are removed or
       left a group), lifetimes that the cluster does not grant, and kubeconfigs of users who are not listed that stay,
       as they can't be read or are not of this cluster.

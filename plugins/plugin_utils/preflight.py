@@ -2086,6 +2086,9 @@ def check_users_accounts(cluster: ClusterIntent, hosts: Sequence[HostReport]) ->
     common = {"lifetime": lifetime or "1d"}
     for problem in users.examine([common | item for item in sound(cluster, hosts, "users_accounts") or ()])[1]:
         yield as_finding(rule, f"users_accounts, {problem.where}", problem, "correct users_accounts")
+    names = sound(cluster, hosts, "users_reissue") or ()
+    for problem in users.examine_reissue(names, sound(cluster, hosts, "users_accounts") or ()):
+        yield as_finding(rule, problem.where, problem, "correct users_reissue")
 
 
 def check_metallb_addresses(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:

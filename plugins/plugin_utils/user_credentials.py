@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import os
 import stat
-import tempfile
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -200,7 +200,11 @@ def write(path: str, kubeconfig: dict[str, Any]) -> None:
     """Put a kubeconfig in place at once, for nobody else to read."""
     folder = os.path.dirname(path)
     os.makedirs(folder, mode=FOLDER_MODE, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".")
+    # One name for each user, so that the next run replaces what a killed one left behind.
+    name = os.path.join(folder, f".{os.path.basename(path)}.new")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name)
+    handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, MODE)
     try:
         with open(handle, "w", encoding="utf-8") as output:
             output.write(text_of(kubeconfig))

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import Problem, together
@@ -32,6 +32,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]*\Z")
 LIFETIME = re.compile(r"([1-9][0-9]*)([mhd])\Z")
 #: https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/cluster-role-v1/
 RULE_KEYS = ("apiGroups", "resources", "resourceNames", "nonResourceURLs", "verbs")
+#: kubeadm binds its groups to cluster-admin
+#: (https://kubernetes.io/docs/reference/setup-tools/kubeadm/implementation-details/).
+RESERVED_GROUPS = ("system:", "kubeadm:")
 SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 
@@ -85,11 +88,18 @@ class Kubeconfig:
 
 @dataclass(frozen=True)
 class Issued:
-    """A certificate in the record: whoever has it is the user until then, in these groups."""
+    """A certificate in the record: whoever has it is the user until then, in these groups.
+
+    `since` and `place` tell when it was issued and for which directory of which controller; None and "" in records that
+    an older release wrote. `delivered` is whether the kubeconfig was written: a run killed before it loses the key.
+    """
 
     serial: str
     until: datetime
     groups: tuple[str, ...]
+    since: datetime | None = None
+    place: str = ""
+    delivered: bool = True
 
 
 @dataclass(frozen=True)
@@ -112,9 +122,19 @@ class Issue:
 
 
 @dataclass(frozen=True)
+class Withheld:
+    """A certificate that is not issued, as the user has a living one that is not in this directory."""
+
+    account: Account
+    reason: str
+    living: Issued
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is to be done beside roles and bindings. `rewrite` are users whose file keeps its key and certificate."""
 
+    withheld: tuple[Withheld, ...] = ()
     delete: tuple[str, ...] = ()
     issue: tuple[Issue, ...] = ()
     rewrite: tuple[str, ...] = ()
@@ -193,8 +213,8 @@ def _account(index: int, given: Mapping[str, Any], problems: list[Problem]) -> A
         problems.append(Problem(where, f"the name {name!r}", expected))
     groups = tuple(str(group) for group in given.get("groups") or [])
     for group in groups:
-        if group.startswith("system:"):
-            found = f"the group {group}, which is reserved for Kubernetes"
+        if group.startswith(RESERVED_GROUPS):
+            found = f"the group {group}, which is reserved for {'Kubernetes' if group[0] == 's' else 'kubeadm'}"
             remedy = "give cluster_role: cluster-admin for full access"
             problems.append(Problem(where, found, "one of your own", remedy))
         elif not group or len(group) > MAXIMUM_NAME:
@@ -330,7 +350,7 @@ def reason_to_replace(account: Account, certificate: Certificate, remembered: Re
         return f"the certificate is for {certificate.name}"
     if set(certificate.groups) != set(account.groups):
         return f"the certificate's groups are {', '.join(sorted(certificate.groups)) or 'none'}"
-    if certificate.not_after - now < (certificate.not_after - certificate.not_before) / 3:
+    if is_due(certificate.not_before, certificate.not_after, now):
         return f"less than a third of the certificate's life is left: it ends at {timestamp(certificate.not_after)}"
     if remembered.lifetime is not None and remembered.lifetime != account.lifetime:
         return f"the lifetime was {spell(remembered.lifetime)}"
@@ -342,40 +362,109 @@ def living(remembered: Remembered, now: datetime) -> Remembered:
     return Remembered(remembered.lifetime, tuple(item for item in remembered.certificates if item.until > now))
 
 
-def with_certificate(remembered: Remembered, lifetime: int, certificate: Certificate) -> Remembered:
-    """Return what is remembered once a user has this certificate."""
+def with_certificate(remembered: Remembered, lifetime: int, certificate: Certificate, **how: Any) -> Remembered:
+    """Return what is remembered once a user has this certificate; `how` are further fields of `Issued`."""
     others = tuple(item for item in remembered.certificates if item.serial != certificate.serial)
-    entry = Issued(certificate.serial, certificate.not_after, tuple(sorted(certificate.groups)))
+    known = next((item for item in remembered.certificates if item.serial == certificate.serial), None)
+    entry = Issued(
+        certificate.serial,
+        certificate.not_after,
+        tuple(sorted(certificate.groups)),
+        **{"since": certificate.not_before, "place": known.place if known else "", "delivered": True, **how},
+    )
     return Remembered(lifetime, (*others, entry))
 
 
+def delivered(record: Record, serials: Collection[str]) -> dict[str, Remembered]:
+    """Return the record once the kubeconfigs with these certificates are written."""
+    return {
+        name: replace(
+            entry,
+            certificates=tuple(
+                replace(one, delivered=True) if one.serial in serials else one for one in entry.certificates
+            ),
+        )
+        for name, entry in record.items()
+    }
+
+
+def is_due(since: datetime, until: datetime, now: datetime) -> bool:
+    """Tell whether a certificate is to be renewed: less than a third of its life is left."""
+    return until - now < (until - since) / 3
+
+
+def recorded_due(one: Issued, lifetime: int | None, now: datetime) -> bool:
+    """The same for a certificate in the record; an old record tells the lifetime alone."""
+    return is_due(one.since or one.until - timedelta(seconds=lifetime or 0), one.until, now)
+
+
+def usable(account: Account, remembered: Remembered, now: datetime) -> Issued | None:
+    """Return the certificate in the record that the user should go on with, the last one where there are several.
+
+    A later certificate for the same directory has overwritten the kubeconfig of an earlier one.
+    """
+    if remembered.lifetime not in (None, account.lifetime):
+        return None
+    last = {one.place: one for one in sorted(remembered.certificates, key=lambda one: (one.delivered, age_key(one)))}
+    found = [
+        one
+        for one in last.values()
+        if one.delivered
+        and one.until > now
+        and set(one.groups) == set(account.groups)
+        and not recorded_due(one, remembered.lifetime, now)
+    ]
+    return max(found, key=lambda one: one.until, default=None)
+
+
+def age_key(one: Issued) -> tuple[bool, datetime]:
+    """Return a key that sorts certificates by their age; those of old records come first."""
+    return one.since is not None, one.since or one.until
+
+
 def make_plan(
-    accounts: Sequence[Account], files: Mapping[str, Kubeconfig], recorded: Record | None, now: datetime
+    accounts: Sequence[Account],
+    files: Mapping[str, Kubeconfig],
+    recorded: Record | None,
+    now: datetime,
+    reissue: Collection[str] = (),
 ) -> Plan:
-    """Decide what is to be done, from the files by user and the record (None: there is none)."""
+    """Decide what is to be done, from the files by user and the record (None: there is none).
+
+    `reissue` are the users who get another certificate in any case.
+    """
     before = {name: living(entry, now) for name, entry in (recorded or {}).items()}
     listed = {account.name for account in accounts}
     # Who was removed is remembered as long as a certificate lives.
     others = {name: entry for name, entry in before.items() if entry.certificates and name not in listed}
     record = dict(others)
-    issue, rewrite = [], []
+    issue, withheld, rewrite = [], [], []
     for account in accounts:
         file = files.get(account.name, Kubeconfig())
         remembered = before.get(account.name, Remembered())
         record[account.name] = remembered
         certificate = file.certificate
-        if certificate is None:
-            issue.append(Issue(account, file.flaw or "there is no kubeconfig yet"))
-            continue
-        reason = reason_to_replace(account, certificate, remembered, now)
-        if reason:
+        reason = (
+            "another one is asked for"
+            if account.name in reissue
+            else reason_to_replace(account, certificate, remembered, now)
+            if certificate
+            else file.flaw or "there is no kubeconfig yet"
+        )
+        elsewhere = None if account.name in reissue else usable(account, remembered, now)
+        if reason and elsewhere:
+            withheld.append(Withheld(account, reason, elsewhere))
+        elif reason:
             issue.append(Issue(account, reason))
+        if reason or certificate is None:
             continue
-        if certificate.serial not in {item.serial for item in remembered.certificates}:
+        known = {item.serial: item for item in remembered.certificates}.get(certificate.serial)
+        if known is None or not known.delivered:
             record[account.name] = with_certificate(remembered, account.lifetime, certificate)
         if not file.current:
             rewrite.append(account.name)
     return Plan(
+        withheld=tuple(withheld),
         # A file that is not of this cluster is none of ours.
         delete=tuple(
             sorted(name for name, file in files.items() if name in before and name not in listed and file.certificate)
@@ -388,6 +477,16 @@ def make_plan(
         or record != {**{name: before[name] for name in listed if name in before}, **others}
         or (recorded is not None and not record),
     )
+
+
+def examine_reissue(names: Sequence[str], accounts: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """Tell which users who are to get another certificate are not in the list."""
+    listed = sorted(str(account.get("name")) for account in accounts)
+    return [
+        Problem("users_reissue", f"user {name}", f"only users of the list: {', '.join(listed) or 'there is none'}")
+        for name in names
+        if name not in listed
+    ]
 
 
 def read_record(text: str) -> dict[str, Remembered]:
@@ -404,7 +503,26 @@ def read_record(text: str) -> dict[str, Remembered]:
 
 
 def _issued(entry: Mapping[str, Any]) -> Issued:
-    return Issued(entry["serial"], moment(entry["until"]), tuple(entry["groups"]))
+    since = entry.get("since")
+    return Issued(
+        entry["serial"],
+        moment(entry["until"]),
+        tuple(entry["groups"]),
+        moment(since) if since else None,
+        str(entry.get("place", "")),
+        bool(entry.get("delivered", True)),
+    )
+
+
+def _entry(one: Issued) -> dict[str, Any]:
+    return {
+        "serial": one.serial,
+        "until": timestamp(one.until),
+        "groups": list(one.groups),
+        **({"since": timestamp(one.since)} if one.since else {}),
+        **({"place": one.place} if one.place else {}),
+        **({} if one.delivered else {"delivered": False}),
+    }
 
 
 def write_record(record: Record) -> str:
@@ -413,10 +531,7 @@ def write_record(record: Record) -> str:
         {
             name: {
                 "lifetime": entry.lifetime,
-                "certificates": [
-                    {"serial": one.serial, "until": timestamp(one.until), "groups": list(one.groups)}
-                    for one in entry.certificates
-                ],
+                "certificates": [_entry(one) for one in entry.certificates],
             }
             for name, entry in sorted(record.items())
         },
@@ -455,6 +570,39 @@ def notes(accounts: Sequence[Account], record: Record, cluster: Cluster, now: da
                 continue
             held = f"bindings of others still hold: {', '.join(others)}" if others else "no binding holds"
             told.append(f"{text}; {held}")
+    return told
+
+
+def spell_issued(one: Issued) -> str:
+    """Return when a certificate was issued, where, and until when it lives."""
+    since = f"issued at {timestamp(one.since)}" if one.since else "issued at a time that was not recorded"
+    place = one.place or "a controller that was not recorded"
+    lost = "" if one.delivered else ", its kubeconfig was perhaps never written"
+    return f"{since} in {place}, which lives until {timestamp(one.until)}{lost}"
+
+
+def withheld_notes(plan: Plan, directory: str) -> list[str]:
+    """Tell which certificates were not issued, where the living ones are, and what to do."""
+    return [
+        f"{item.account.name} gets no other certificate in {directory} ({item.reason}): found a living one, "
+        f"{spell_issued(item.living)}; copy {item.account.name}.kubeconfig from there, or run once with "
+        f'-e \'{{"users_reissue": ["{item.account.name}"]}}\' if it is lost'
+        for item in plan.withheld
+    ]
+
+
+def duplicate_notes(accounts: Sequence[Account], record: Record, now: datetime) -> list[str]:
+    """Tell which users have several living certificates, none of which is about to be renewed."""
+    told = []
+    for account in accounts:
+        entry = living(record.get(account.name, Remembered()), now)
+        found = [one for one in entry.certificates if not recorded_due(one, entry.lifetime, now)]
+        if len(found) > 1:
+            several = "; ".join(spell_issued(one) for one in sorted(found, key=lambda one: one.until))
+            told.append(
+                f"{account.name} has {len(found)} living certificates, and whoever holds one of them is "
+                f"{account.name}: {several}. None can be revoked; let all controllers use one users_directory"
+            )
     return told
 
 

@@ -142,11 +142,16 @@ class Site:
             )
         )
 
-    def run(self, *accounts: dict[str, Any], check_mode: bool = False, **args: Any) -> dict[str, Any]:
+    def run(
+        self, *accounts: dict[str, Any], check_mode: bool = False, host: str = "ctl-a", **args: Any
+    ) -> dict[str, Any]:
         given = {"kubeconfig": str(self.kubeconfig), "directory": str(self.users), "accounts": list(accounts), **args}
         task = mock.Mock(args=given, async_val=0, check_mode=check_mode, delegate_to=None)
         action = kube_user.ActionModule(task, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock(), None)
-        with mock.patch.object(kube_user, "connect", return_value=self.api):
+        with (
+            mock.patch.object(kube_user, "connect", return_value=self.api),
+            mock.patch.object(kube_user.socket, "gethostname", return_value=host),
+        ):
             return action.run(task_vars={"inventory_hostname": "localhost"})
 
     def files(self) -> list[str]:
@@ -196,12 +201,53 @@ def test_it_is_remembered_before_anybody_can_have_it(site: Site) -> None:
     assert site.run(JANE)["issued"] == [{"name": "jane", "reason": "there is no kubeconfig yet"}]
 
 
+def test_another_controller_does_not_issue_again(site: Site, tmp_path: Path) -> None:
+    site.run(JANE, JOE)
+    record = site.api.remembered()
+    (one,) = record["jane"]["certificates"]
+    assert one["place"] == f"ctl-a:{site.users}"
+    assert "delivered" not in one
+    site.users = tmp_path / "other" / "users"
+    for check_mode in (True, False):
+        done = site.run(JANE, JOE, check_mode=check_mode, host="ctl-b")
+        assert (done["changed"], done["issued"], site.files()) == (False, [], [])
+        assert [note.split(" (")[0] for note in done["notes"]] == [
+            f"{name} gets no other certificate in {site.users}" for name in ("jane", "joe")
+        ]
+        assert all(f"in ctl-a:{tmp_path / 'users'}, which lives until" in note for note in done["notes"])
+    assert site.api.remembered() == record
+
+    asked = site.run(JANE, JOE, host="ctl-b", reissue=["jane"])
+    assert asked["issued"] == [{"name": "jane", "reason": "another one is asked for"}]
+    assert site.files() == ["jane.kubeconfig"]
+    (note,) = [note for note in asked["notes"] if note.startswith("jane")]
+    assert note.startswith("jane has 2 living certificates, and whoever holds one of them is jane: issued at ")
+    assert f"in ctl-b:{site.users}" in note
+    again = site.run(JANE, JOE, host="ctl-b")
+    assert (again["changed"], note in again["notes"]) == (False, True)
+
+
+def test_only_users_of_the_list_are_issued_again(site: Site) -> None:
+    with pytest.raises(AnsibleActionFail, match="users_reissue: found user joe, expected only users of the list: jane"):
+        site.run(JANE, reissue=["joe"])
+
+
+def test_a_lost_kubeconfig_is_issued_again_when_asked(site: Site) -> None:
+    site.run(JANE)
+    (site.users / "jane.kubeconfig").unlink()
+    done = site.run(JANE)
+    assert (done["changed"], done["issued"], site.files()) == (False, [], [])
+    assert site.run(JANE, reissue=["jane"])["issued"] == [{"name": "jane", "reason": "another one is asked for"}]
+    assert site.files() == ["jane.kubeconfig"]
+
+
 def test_other_groups_are_another_certificate(site: Site) -> None:
     site.run(JANE)
     done = site.run({**JANE, "groups": []})
     assert done["issued"] == [{"name": "jane", "reason": "the certificate's groups are developers"}]
     assert [note.partition(",")[0] for note in done["notes"]] == [
-        "jane has another certificate in the groups developers"
+        "jane has another certificate in the groups developers",
+        "jane has 2 living certificates",
     ]
     assert len(site.api.remembered()["jane"]["certificates"]) == 2
 
@@ -230,8 +276,12 @@ def test_the_kubeconfig_of_a_removed_user_that_is_not_this_clusters_is_told(site
         done = site.run(JANE, check_mode=check_mode)
         assert (done["notes"][-1], done["removed"]) == (left, [])
     assert path.read_text() == "torn"
-    # Listed again, it is replaced.
-    assert left not in site.run(JANE, JOE)["notes"]
+    # Listed again, it is replaced when that is asked for: the certificate may be with joe.
+    (note,) = site.run(JANE, JOE)["notes"]
+    assert note.startswith(
+        f"joe gets no other certificate in {site.users} (the kubeconfig can't be read): found a living"
+    )
+    assert site.run(JANE, JOE, reissue=["joe"])["issued"] == [{"name": "joe", "reason": "another one is asked for"}]
 
 
 def test_nothing_is_left_when_the_last_certificate_has_ended(site: Site) -> None:

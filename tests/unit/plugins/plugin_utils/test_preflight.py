@@ -797,6 +797,8 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "monitoring_storage_size", "'10GB'", "as Kubernetes has it, such as 10Gi", "correct"),
     ("monitoring-storage", "error", monitoring("0", "0"),
      "monitoring_storage_size", "'0'", "as Kubernetes has it", "correct"),
+    ("users-accounts", "error", accounts({"name": "jane"}, users_reissue=["joe"]),
+     "users_reissue", "user joe", "only users of the list: jane", "correct users_reissue"),
     ("users-accounts", "error", accounts({"name": "jane"}, {"name": "a/b"}),
      "users_accounts, user a/b", "the name 'a/b'", "letters, digits and @", "correct users_accounts"),
     ("users-accounts", "error", accounts({"name": "jane", "groups": ["system:masters"]}),

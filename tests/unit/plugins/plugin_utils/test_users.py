@@ -74,7 +74,11 @@ class TestAccounts:
             ({"name": ""}, "user number 1: found the name ''"),
             ({"name": "x" * 65}, "expected at most 64"),
             ({"name": "system:node:w1"}, "found the name"),
-            ({"groups": ["system:masters"]}, "found the group system:masters, which is reserved"),
+            ({"groups": ["system:masters"]}, "found the group system:masters, which is reserved for Kubernetes"),
+            (
+                {"groups": ["kubeadm:cluster-admins"]},
+                "found the group kubeadm:cluster-admins, which is reserved for kubeadm",
+            ),
             ({"groups": [""]}, "found the group ''"),
             ({"groups": ["a", "a"]}, "a group twice in a, a"),
             ({"lifetime": "9m"}, "found the lifetime '9m', expected at least 10m"),
@@ -220,10 +224,91 @@ class TestPlan:
         ],
     )
     def test_a_new_certificate(self, file: Kubeconfig, wanted: dict[str, Any], reason: str) -> None:
-        plan = users.make_plan([account(**wanted)], {"jane": file}, {"jane": remembered()}, NOW)
+        given = file.certificate or certificate()
+        entries = (
+            [Issued(given.serial, given.not_after, given.groups)] if file.certificate and given.name == "jane" else []
+        )
+        record = {"jane": remembered(*entries, Issued("c3", NOW + DAY, ("other",)))}
+        plan = users.make_plan([account(**wanted)], {"jane": file}, record, NOW)
         assert [issue.reason.startswith(reason) for issue in plan.issue] == [True]
+        assert plan.withheld == ()
         # The one before is still good, whoever has a copy.
-        assert plan.record == {"jane": remembered()}
+        assert plan.record["jane"].certificates == tuple(
+            item for item in record["jane"].certificates if item.until > NOW
+        )
+
+    @pytest.mark.parametrize("file", [Kubeconfig(), Kubeconfig(flaw="it is torn"), kubeconfig(left=10, serial="old")])
+    def test_none_is_issued_beside_a_living_one_unless_asked(self, file: Kubeconfig) -> None:
+        """Another controller has issued it, or its file is lost."""
+        living = Issued("b2", NOW + 60 * DAY, (), NOW - 30 * DAY, "ctl-a:/site/users")
+        record = {"jane": remembered(Issued("old", NOW + 10 * DAY, (), NOW - 80 * DAY, "ctl-b:/site/users"), living)}
+        plan = users.make_plan([account()], {"jane": file}, record, NOW)
+        assert (plan.issue, plan.changed, [item.living for item in plan.withheld]) == ((), False, [living])
+        (note,) = users.withheld_notes(plan, "/here/users")
+        for text in (
+            "jane gets no other certificate in /here/users",
+            "in ctl-a:/site/users",
+            "2026-10-24T12:00:00Z",
+            "until 2027-01-22T12:00:00Z",
+            "copy jane.kubeconfig",
+            '{"users_reissue": ["jane"]}',
+        ):
+            assert text in note
+        asked = users.make_plan([account()], {"jane": file}, record, NOW, ["jane"])
+        assert ([issue.reason for issue in asked.issue], asked.withheld) == (["another one is asked for"], ())
+
+    def test_asked_for_one_that_is_in_order_is_replaced(self) -> None:
+        plan = users.make_plan([account()], {"jane": kubeconfig()}, {"jane": remembered()}, NOW, ["jane"])
+        assert [issue.reason for issue in plan.issue] == ["another one is asked for"]
+
+    @pytest.mark.parametrize(
+        ("living", "wanted"),
+        [
+            (Issued("b2", NOW + 29 * DAY, (), NOW - 61 * DAY), {}),
+            (Issued("b2", NOW - DAY, (), NOW - 91 * DAY), {}),
+            (Issued("b2", NOW + 60 * DAY, ("ops",), NOW - 30 * DAY), {}),
+            (Issued("b2", NOW + 60 * DAY, (), NOW - 30 * DAY), {"lifetime": "12h"}),
+            (Issued("b2", NOW + 60 * DAY, (), NOW - 30 * DAY, "ctl-a:/users", delivered=False), {}),
+            (Issued("b2", NOW + 29 * DAY, ()), {}),
+        ],
+        ids=["due", "ended", "other groups", "other lifetime", "never delivered", "old record, due"],
+    )
+    def test_what_nobody_can_go_on_with_is_replaced(self, living: Issued, wanted: dict[str, Any]) -> None:
+        plan = users.make_plan([account(**wanted)], {}, {"jane": remembered(living)}, NOW)
+        assert (len(plan.issue), plan.withheld) == (1, ())
+
+    def test_a_kubeconfig_that_a_later_one_has_overwritten_is_nothing_to_go_on_with(self) -> None:
+        place = "ctl-a:/site/users"
+        first = Issued("a1", NOW + 80 * DAY, (), NOW - 10 * DAY, place)
+        second = Issued("b2", NOW + 85 * DAY, ("ops",), NOW - 5 * DAY, place)
+        files = {"jane": kubeconfig(groups=("ops",), serial="b2")}
+        plan = users.make_plan([account()], files, {"jane": remembered(second, first)}, NOW)
+        assert [issue.reason for issue in plan.issue] == ["the certificate's groups are ops"]
+
+    def test_a_kubeconfig_that_was_written_before_a_run_was_killed_counts(self) -> None:
+        record = {"jane": remembered(Issued("a1", NOW + 89 * DAY, (), None, "ctl-a:/users", delivered=False))}
+        plan = users.make_plan([account()], {"jane": kubeconfig()}, record, NOW)
+        assert (plan.issue, plan.record_changes) == ((), True)
+        (entry,) = plan.record["jane"].certificates
+        assert (entry.delivered, entry.place) == (True, "ctl-a:/users")
+
+    def test_several_living_certificates_are_told(self) -> None:
+        certificates = [
+            Issued("a1", NOW + 80 * DAY, (), NOW - 10 * DAY, "ctl-a:/users"),
+            Issued("b2", NOW + 70 * DAY, (), NOW - 20 * DAY, "ctl-b:/users"),
+            # The one that was renewed, as ever.
+            Issued("c3", NOW + 20 * DAY, (), NOW - 70 * DAY, "ctl-b:/users"),
+        ]
+        record = {"jane": remembered(*certificates)}
+        (note,) = users.duplicate_notes([account()], record, NOW)
+        assert note.startswith("jane has 2 living certificates")
+        assert note.index("ctl-b:/users") < note.index("ctl-a:/users")
+        assert users.duplicate_notes([], record, NOW) == []
+        assert users.duplicate_notes([account()], {"jane": remembered(*certificates[1:])}, NOW) == []
+
+    def test_only_users_of_the_list_can_be_issued_again(self) -> None:
+        (problem,) = users.examine_reissue(["joe", "jane"], [{"name": "jane"}])
+        assert str(problem) == "users_reissue: found user joe, expected only users of the list: jane"
 
     def test_a_third_is_enough_and_the_order_of_groups_means_nothing(self) -> None:
         file = kubeconfig(left=30, groups=("b", "a"))
@@ -237,7 +322,7 @@ class TestPlan:
     def test_a_lost_record_is_written_again(self) -> None:
         plan = users.make_plan([account()], {"jane": kubeconfig()}, None, NOW)
         assert (plan.issue, plan.record_changes) == ((), True)
-        assert plan.record == {"jane": remembered()}
+        assert plan.record == {"jane": remembered(Issued("a1", NOW + 89 * DAY, (), NOW - DAY))}
 
     def test_a_removed_user(self) -> None:
         record = {"jane": remembered(), "joe": remembered(Issued("b2", NOW + DAY, ()))}
@@ -260,7 +345,8 @@ class TestPlan:
 
 
 def test_the_record_comes_back_as_it_was_written() -> None:
-    record = {"jane": remembered(Issued("a1", NOW, ("a", "b")), Issued("b2", NOW + DAY, ())), "joe": Remembered()}
+    last = Issued("b2", NOW + DAY, (), NOW, "ctl-a:/users", delivered=False)
+    record = {"jane": remembered(Issued("a1", NOW, ("a", "b")), last), "joe": Remembered()}
     assert users.read_record(users.write_record(record)) == record
 
 
@@ -272,7 +358,8 @@ def test_a_record_of_somebody_else(text: str) -> None:
 
 def test_a_renewed_certificate_does_not_end_the_one_before() -> None:
     new = users.with_certificate(remembered(), 600, certificate(serial="b2", groups=("b", "a")))
-    assert new == Remembered(600, (Issued("a1", NOW + 89 * DAY, ()), Issued("b2", NOW + 89 * DAY, ("a", "b"))))
+    second = Issued("b2", NOW + 89 * DAY, ("a", "b"), NOW - DAY)
+    assert new == Remembered(600, (Issued("a1", NOW + 89 * DAY, ()), second))
     assert users.with_certificate(new, 600, certificate(serial="b2", groups=("b", "a"))) == new
 
 
