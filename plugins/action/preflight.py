@@ -83,6 +83,7 @@ class ActionModule(SettingsAction):
             findings=[asdict(finding) for finding in findings],
             warnings_found=len(warnings),
             seed=preflight.seed(hosts),
+            seeds=preflight.seeds(hosts),
             initialised=preflight.initialised(hosts),
             joining=preflight.joining(hosts),
         )

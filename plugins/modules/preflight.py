@@ -122,6 +122,13 @@ seed:
   returned: always
   type: str
   sample: cp1
+seeds:
+  description:
+    - The control planes that can be the seed, the best first. Without a cluster it is only the one that starts it.
+  returned: always
+  type: list
+  elements: str
+  sample: [cp1, cp2, cp3]
 initialised:
   description: Whether a control plane of the inventory already is one.
   returned: always

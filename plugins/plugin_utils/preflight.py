@@ -432,15 +432,18 @@ def seed(hosts: Sequence[HostReport]) -> str:
     else the first that was read: nothing depends on the first host of the inventory being alive. Whether it may start
     a cluster is said by rule new-cluster.
     """
+    return next(iter(seeds(hosts)), "")
+
+
+def seeds(hosts: Sequence[HostReport]) -> list[str]:
+    """The control planes that can be the seed, the best first. Only in a cluster that exists there is a choice."""
     candidates = control_planes(hosts)
-    choices: tuple[Callable[[HostReport], bool], ...] = (
-        lambda host: host.initialised and host.member.get("api_healthy") is True,
-        lambda host: host.initialised,
-        lambda host: host.membership == "partial" and host.member.get("partial_of") == "init",
-        lambda host: host.state is not None,
-    )
-    chosen = (host.name for choice in choices for host in candidates if choice(host))
-    return next(chosen, candidates[0].name if candidates else "")
+    ready = [host for host in candidates if host.initialised]
+    if ready:
+        return [host.name for host in sorted(ready, key=lambda host: host.member.get("api_healthy") is not True)]
+    begun = [host for host in candidates if host.membership == "partial" and host.member.get("partial_of") == "init"]
+    read = [host for host in candidates if host.state is not None]
+    return [host.name for host in (*begun, *read, *candidates)][:1]
 
 
 def cluster_ca(hosts: Sequence[HostReport]) -> str:
@@ -477,17 +480,21 @@ def wanted_endpoint(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> tupl
 
 
 def check_unreachable(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """A machine that is down stops nobody else, unless no control plane answers. Rule new-cluster guards the start."""
+    blocks = not any(host.state is not None for host in control_planes(hosts))
     for host in hosts:
-        if host.unreachable:
-            found = f"no answer over SSH ({host.failure})" if host.failure else "no answer over SSH"
-            yield error(
-                "unreachable",
-                host.name,
-                found,
-                "a machine that Ansible can log in to",
-                f"check ansible_host, the SSH key and that the machine runs (ansible -m ping {host.name}), "
-                "or leave it out with --limit",
-            )
+        if not host.unreachable:
+            continue
+        found = f"no answer over SSH ({host.failure})" if host.failure else "no answer over SSH"
+        skipped = "no control plane answers" if blocks else "this run skips it and works on the other machines"
+        yield (error if blocks else warning)(
+            "unreachable",
+            host.name,
+            found,
+            "a machine that Ansible can log in to",
+            f"{skipped}; check ansible_host, the SSH key and that the machine runs (ansible -m ping {host.name}), "
+            "then run again",
+        )
 
 
 def check_unread(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:

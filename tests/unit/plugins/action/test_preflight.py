@@ -253,10 +253,10 @@ def test_hosts_that_were_not_read(site: Site) -> None:
     delegated["state"]["member"] = member
     site.variables.update(cluster_vip="10.90.0.100", __delegated={"results": [{**delegated, "item": "cp1"}]})
     run = site.run("--limit", "w1")
-    assert run.found == [("error", "unreachable", "cp3"), ("error", "unread", "cp2")]
-    assert "cp3: found no answer over SSH (Connection timed out)" in run.result["msg"]
+    assert run.found == [("error", "unread", "cp2"), ("warning", "unreachable", "cp3")]
+    assert run.result["findings"][1]["found"] == "no answer over SSH (Connection timed out)"
     assert "cp2: found its state could not be read (no sudo)" in run.result["msg"]
-    assert (run.result["seed"], run.result["initialised"]) == ("cp1", True)
+    assert (run.result["seed"], run.result["seeds"], run.result["initialised"]) == ("cp1", ["cp1"], True)
 
 
 def test_rules_are_ignored_and_minima_changed_by_the_user(site: Site) -> None:

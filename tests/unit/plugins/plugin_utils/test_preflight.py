@@ -311,10 +311,20 @@ def single(cluster: Cluster) -> None:
     cluster.settings["vip"] = ""
 
 
+def others_down(cluster: Cluster) -> None:
+    for name in ("cp1", "cp2", "cp3"):
+        cluster.host(name, state=None, unreachable=True)
+
+
 # rule, severity, what is spoilt, and what the message must say: where, found, expected, what to do
 FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
-    ("unreachable", "error", host("w1", state=None, unreachable=True, failure="timed out"),
-     "w1", "timed out", "log in", "ansible -m ping w1"),
+    ("unreachable", "warning", host("w1", state=None, unreachable=True, failure="timed out"),
+     "w1", "timed out", "log in", "this run skips it and works on the other machines; check ansible_host"),
+    ("unreachable", "error", others_down,
+     "cp2", "no answer", "log in", "no control plane answers; check ansible_host"),
+    ("unreachable", "warning",
+     both(Cluster.converged, host("cp1", state=None, unreachable=True, failure="timed out")),
+     "cp1", "timed out", "log in", "(ansible -m ping cp1), then run again"),
     ("unread", "error", host("w1", state=None, failure="ansible-core requires a minimum of Python version 3.8"),
      "w1", "no usable Python", "Python 3.9 or newer", "CentOS 7 (ended 2024-06-30)"),
     ("unread", "error", host("w1", state=None, failure="sudo: a password is required"),
@@ -1410,6 +1420,15 @@ def test_no_second_cluster_whatever_is_skipped() -> None:
         cluster.host(name, state=None, unreachable=True)
     cluster.others["ignore"] = [rule.id for rule in preflight.RULES]
     assert [finding.where for finding in cluster.findings if finding.rule == "new-cluster"] == ["cp2", "cp3"]
+
+
+def test_seeds_are_all_control_planes_of_the_cluster_healthy_ones_first() -> None:
+    cluster = Cluster()
+    assert preflight.seeds(cluster.reports) == ["cp1"], "only one may start a cluster"
+    cluster.converged()
+    cluster.member("cp1", api_healthy=False)
+    cluster.host("cp2", state=None, unreachable=True)
+    assert preflight.seeds(cluster.reports) == ["cp3", "cp1"]
 
 
 def test_joining_are_those_that_were_read_and_are_no_members() -> None:

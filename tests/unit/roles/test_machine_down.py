@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, kubestead contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Preflight of site.yml while a machine does not answer: this machine is one host, the other's SSH fails.
+
+No run comes further than preflight: it finds an error in each.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.playbook import run_playbook
+
+UNREACHABLE = 4
+FAILED = 2
+SSH = "#!/bin/sh\necho 'ssh: connect to host port 22: No route to host' >&2\nexit 255\n"
+SITE = "- ansible.builtin.import_playbook: kubestead.cluster.site\n"
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run site.yml on hosts that are this machine, or down."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text(SSH)
+    ssh.chmod(0o755)
+    down = {"ansible_ssh_executable": str(ssh), "ansible_ssh_retries": 0, "ansible_ssh_transfer_method": "piped"}
+    living = {"ansible_connection": "local"}
+
+    def play(control_planes: dict[str, bool], workers: dict[str, bool], *options: str, **variables: Any) -> Any:
+        groups = {
+            group: {
+                "hosts": {name: {"ansible_host": "127.0.0.1", **(living if up else down)} for name, up in hosts.items()}
+            }
+            for group, hosts in (("kube_control_plane", control_planes), ("kube_node", workers))
+        }
+        variables = {"ansible_become": False, "ansible_python_interpreter": "/usr/bin/python3", **variables}
+        (tmp_path / "hosts.yml").write_text(yaml.safe_dump({**groups, "all": {"vars": variables}}))
+        (tmp_path / "play.yml").write_text(SITE)
+        return run_playbook(tmp_path, "--inventory", "hosts.yml", "--check", *options)
+
+    return play
+
+
+def test_a_worker_that_is_down_is_a_warning_and_errors_keep_their_exit_code(run: Run) -> None:
+    result = run({"cp1": True}, {"w1": False}, cluster_version="newest")
+    assert "w1: found no answer over SSH" in result.stderr, result.stdout + result.stderr
+    assert "this run skips it and works on the other machines" in result.stderr
+    assert "cluster_version: found 'newest'" in result.stdout
+    assert result.returncode == FAILED
+
+
+def test_a_control_plane_that_is_down_and_outside_the_limit_is_reported(run: Run) -> None:
+    planes = {"cp1": False, "cp2": True, "cp3": True}
+    result = run(planes, {}, "--limit", "!cp1", cluster_version="newest", cluster_vip="192.0.2.100")
+    assert "cp1: found no answer over SSH" in result.stderr, result.stdout + result.stderr
+    assert "cp1: found a control plane that was not read" in result.stdout
+    assert result.returncode == FAILED
+
+
+def test_no_machine_at_all(run: Run) -> None:
+    assert run({"cp1": False}, {"w1": False}).returncode == UNREACHABLE
