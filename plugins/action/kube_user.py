@@ -190,7 +190,9 @@ class Desk:
             for name in credentials.names_in(directory)
         }
 
-    def apply(self, plan: users.Plan, timeout: float) -> tuple[users.Record, list[str]]:
+    def apply(
+        self, accounts: Sequence[users.Account], plan: users.Plan, timeout: float
+    ) -> tuple[users.Record, list[str]]:
         """Issue, write and remove; return the record as it is then, and what else is to be told."""
         # The part has made it, or removed it, meanwhile.
         stored = self._open()
@@ -199,6 +201,7 @@ class Desk:
         self._stored = stored
         credentials.remove(self._directory, plan.delete)
         place = f"{socket.gethostname()}:{self._directory}"
+        listed = {account.name for account in accounts}
         for name in plan.rewrite:
             self._write(name, credentials.read_pair(credentials.path_of(self._directory, name)))
         record = dict(plan.record)
@@ -210,9 +213,7 @@ class Desk:
             issued = credentials.read_certificate(pem)
             # Remembered before anybody can have it: what is in no record can't be told of later.
             remembered = record.get(account.name, users.Remembered())
-            record[account.name] = users.with_certificate(
-                remembered, account.lifetime, issued, place=place, delivered=False
-            )
+            record[account.name] = users.with_certificate(remembered, account.lifetime, issued, place=place, kept=False)
             self._remember(record)
             self._write(account.name, credentials.Pair(pem, credentials.key_pem(key)))
             self.files[account.name] = users.Kubeconfig(issued, current=True)
@@ -223,8 +224,8 @@ class Desk:
                     "--cluster-signing-duration)"
                 )
         # Only then may another controller count on them.
-        written = {file.certificate.serial for file in self.files.values() if file.certificate}
-        record = users.delivered(record, written)
+        serials = {file.certificate.serial for name, file in self.files.items() if file.certificate and name in listed}
+        record = users.written(record, serials)
         if plan.record_changes:
             self._remember(record)
         return record, told
@@ -327,7 +328,7 @@ class ActionModule(ActionBase):
         )
         if not self._task.check_mode:
             desk.part.apply(wanted, changes, arguments["timeout"])
-            record, told = desk.apply(plan, arguments["timeout"])
+            record, told = desk.apply(accounts, plan, arguments["timeout"])
         return {
             "changed": changed,
             **self._told(accounts, plan, desk.files, directory),

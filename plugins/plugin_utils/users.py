@@ -91,7 +91,8 @@ class Issued:
     """A certificate in the record: whoever has it is the user until then, in these groups.
 
     `since` and `place` tell when it was issued and for which directory of which controller; None and "" in records that
-    an older release wrote. `delivered` is whether the kubeconfig was written: a run killed before it loses the key.
+    an older release wrote. `kept` is whether its kubeconfig was written and not removed since, so that the user can
+    go on with it: the key of a run that was killed is lost.
     """
 
     serial: str
@@ -99,7 +100,7 @@ class Issued:
     groups: tuple[str, ...]
     since: datetime | None = None
     place: str = ""
-    delivered: bool = True
+    kept: bool = True
 
 
 @dataclass(frozen=True)
@@ -370,22 +371,25 @@ def with_certificate(remembered: Remembered, lifetime: int, certificate: Certifi
         certificate.serial,
         certificate.not_after,
         tuple(sorted(certificate.groups)),
-        **{"since": certificate.not_before, "place": known.place if known else "", "delivered": True, **how},
+        **{"since": certificate.not_before, "place": known.place if known else "", "kept": True, **how},
     )
     return Remembered(lifetime, (*others, entry))
 
 
-def delivered(record: Record, serials: Collection[str]) -> dict[str, Remembered]:
+def written(record: Record, serials: Collection[str]) -> dict[str, Remembered]:
     """Return the record once the kubeconfigs with these certificates are written."""
     return {
         name: replace(
             entry,
-            certificates=tuple(
-                replace(one, delivered=True) if one.serial in serials else one for one in entry.certificates
-            ),
+            certificates=tuple(replace(one, kept=True) if one.serial in serials else one for one in entry.certificates),
         )
         for name, entry in record.items()
     }
+
+
+def removed(entry: Remembered) -> Remembered:
+    """Return what is remembered of a user whose kubeconfig is removed: listed again, the user gets another one."""
+    return replace(entry, certificates=tuple(replace(one, kept=False) for one in entry.certificates))
 
 
 def is_due(since: datetime, until: datetime, now: datetime) -> bool:
@@ -405,11 +409,11 @@ def usable(account: Account, remembered: Remembered, now: datetime) -> Issued | 
     """
     if remembered.lifetime not in (None, account.lifetime):
         return None
-    last = {one.place: one for one in sorted(remembered.certificates, key=lambda one: (one.delivered, age_key(one)))}
+    last = {one.place: one for one in sorted(remembered.certificates, key=lambda one: (one.kept, age_key(one)))}
     found = [
         one
         for one in last.values()
-        if one.delivered
+        if one.kept
         and one.until > now
         and set(one.groups) == set(account.groups)
         and not recorded_due(one, remembered.lifetime, now)
@@ -437,7 +441,7 @@ def make_plan(
     listed = {account.name for account in accounts}
     # Who was removed is remembered as long as a certificate lives.
     others = {name: entry for name, entry in before.items() if entry.certificates and name not in listed}
-    record = dict(others)
+    record = {name: removed(entry) for name, entry in others.items()}
     issue, withheld, rewrite = [], [], []
     for account in accounts:
         file = files.get(account.name, Kubeconfig())
@@ -459,7 +463,7 @@ def make_plan(
         if reason or certificate is None:
             continue
         known = {item.serial: item for item in remembered.certificates}.get(certificate.serial)
-        if known is None or not known.delivered:
+        if known is None or not known.kept:
             record[account.name] = with_certificate(remembered, account.lifetime, certificate)
         if not file.current:
             rewrite.append(account.name)
@@ -510,7 +514,7 @@ def _issued(entry: Mapping[str, Any]) -> Issued:
         tuple(entry["groups"]),
         moment(since) if since else None,
         str(entry.get("place", "")),
-        bool(entry.get("delivered", True)),
+        bool(entry.get("kept", True)),
     )
 
 
@@ -521,7 +525,7 @@ def _entry(one: Issued) -> dict[str, Any]:
         "groups": list(one.groups),
         **({"since": timestamp(one.since)} if one.since else {}),
         **({"place": one.place} if one.place else {}),
-        **({} if one.delivered else {"delivered": False}),
+        **({} if one.kept else {"kept": False}),
     }
 
 
@@ -577,8 +581,8 @@ def spell_issued(one: Issued) -> str:
     """Return when a certificate was issued, where, and until when it lives."""
     since = f"issued at {timestamp(one.since)}" if one.since else "issued at a time that was not recorded"
     place = one.place or "a controller that was not recorded"
-    lost = "" if one.delivered else ", its kubeconfig was perhaps never written"
-    return f"{since} in {place}, which lives until {timestamp(one.until)}{lost}"
+    lost = "" if one.kept else " (without a kubeconfig)"
+    return f"{since} in {place}{lost}, which lives until {timestamp(one.until)}"
 
 
 def withheld_notes(plan: Plan, directory: str) -> list[str]:

@@ -206,7 +206,7 @@ def test_another_controller_does_not_issue_again(site: Site, tmp_path: Path) -> 
     record = site.api.remembered()
     (one,) = record["jane"]["certificates"]
     assert one["place"] == f"ctl-a:{site.users}"
-    assert "delivered" not in one
+    assert "kept" not in one
     site.users = tmp_path / "other" / "users"
     for check_mode in (True, False):
         done = site.run(JANE, JOE, check_mode=check_mode, host="ctl-b")
@@ -265,6 +265,12 @@ def test_a_removed_user(site: Site) -> None:
     assert done["notes"] == told
     again = site.run(JANE)
     assert (again["changed"], again["notes"]) == (False, told)
+    # Listed again, joe gets another one; the one before is told.
+    back = site.run(JANE, JOE)
+    assert back["issued"] == [{"name": "joe", "reason": "there is no kubeconfig yet"}]
+    assert [note.partition(",")[0] for note in back["notes"]] == ["joe has 2 living certificates"]
+    assert "(without a kubeconfig)" in back["notes"][0]
+    assert site.files() == ["jane.kubeconfig", "joe.kubeconfig"]
 
 
 def test_the_kubeconfig_of_a_removed_user_that_is_not_this_clusters_is_told(site: Site) -> None:
@@ -276,12 +282,8 @@ def test_the_kubeconfig_of_a_removed_user_that_is_not_this_clusters_is_told(site
         done = site.run(JANE, check_mode=check_mode)
         assert (done["notes"][-1], done["removed"]) == (left, [])
     assert path.read_text() == "torn"
-    # Listed again, it is replaced when that is asked for: the certificate may be with joe.
-    (note,) = site.run(JANE, JOE)["notes"]
-    assert note.startswith(
-        f"joe gets no other certificate in {site.users} (the kubeconfig can't be read): found a living"
-    )
-    assert site.run(JANE, JOE, reissue=["joe"])["issued"] == [{"name": "joe", "reason": "another one is asked for"}]
+    # Listed again, it is replaced.
+    assert left not in site.run(JANE, JOE)["notes"]
 
 
 def test_nothing_is_left_when_the_last_certificate_has_ended(site: Site) -> None:

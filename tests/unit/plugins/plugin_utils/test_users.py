@@ -268,10 +268,10 @@ class TestPlan:
             (Issued("b2", NOW - DAY, (), NOW - 91 * DAY), {}),
             (Issued("b2", NOW + 60 * DAY, ("ops",), NOW - 30 * DAY), {}),
             (Issued("b2", NOW + 60 * DAY, (), NOW - 30 * DAY), {"lifetime": "12h"}),
-            (Issued("b2", NOW + 60 * DAY, (), NOW - 30 * DAY, "ctl-a:/users", delivered=False), {}),
+            (Issued("b2", NOW + 60 * DAY, (), NOW - 30 * DAY, "ctl-a:/users", kept=False), {}),
             (Issued("b2", NOW + 29 * DAY, ()), {}),
         ],
-        ids=["due", "ended", "other groups", "other lifetime", "never delivered", "old record, due"],
+        ids=["due", "ended", "other groups", "other lifetime", "removed, or never written", "old record, due"],
     )
     def test_what_nobody_can_go_on_with_is_replaced(self, living: Issued, wanted: dict[str, Any]) -> None:
         plan = users.make_plan([account(**wanted)], {}, {"jane": remembered(living)}, NOW)
@@ -286,11 +286,11 @@ class TestPlan:
         assert [issue.reason for issue in plan.issue] == ["the certificate's groups are ops"]
 
     def test_a_kubeconfig_that_was_written_before_a_run_was_killed_counts(self) -> None:
-        record = {"jane": remembered(Issued("a1", NOW + 89 * DAY, (), None, "ctl-a:/users", delivered=False))}
+        record = {"jane": remembered(Issued("a1", NOW + 89 * DAY, (), None, "ctl-a:/users", kept=False))}
         plan = users.make_plan([account()], {"jane": kubeconfig()}, record, NOW)
         assert (plan.issue, plan.record_changes) == ((), True)
         (entry,) = plan.record["jane"].certificates
-        assert (entry.delivered, entry.place) == (True, "ctl-a:/users")
+        assert (entry.kept, entry.place) == (True, "ctl-a:/users")
 
     def test_several_living_certificates_are_told(self) -> None:
         certificates = [
@@ -328,8 +328,12 @@ class TestPlan:
         record = {"jane": remembered(), "joe": remembered(Issued("b2", NOW + DAY, ()))}
         files = {"jane": kubeconfig(), "joe": kubeconfig(name="joe"), "foreign": kubeconfig(name="foreign")}
         plan = users.make_plan([account()], files, record, NOW)
-        assert (plan.delete, plan.record_changes) == (("joe",), False)
-        assert plan.record == record
+        assert (plan.delete, plan.record_changes) == (("joe",), True)
+        # Nobody counts on a kubeconfig of joe any more.
+        gone = {"jane": remembered(), "joe": remembered(Issued("b2", NOW + DAY, (), kept=False))}
+        assert plan.record == gone
+        again = users.make_plan([account()], {"jane": kubeconfig()}, gone, NOW)
+        assert (again.changed, again.record) == (False, gone)
 
     def test_the_file_of_another_cluster_stays(self) -> None:
         files = {"joe": Kubeconfig(flaw="it is not of this cluster")}
@@ -345,7 +349,7 @@ class TestPlan:
 
 
 def test_the_record_comes_back_as_it_was_written() -> None:
-    last = Issued("b2", NOW + DAY, (), NOW, "ctl-a:/users", delivered=False)
+    last = Issued("b2", NOW + DAY, (), NOW, "ctl-a:/users", kept=False)
     record = {"jane": remembered(Issued("a1", NOW, ("a", "b")), last), "joe": Remembered()}
     assert users.read_record(users.write_record(record)) == record
 
