@@ -106,7 +106,10 @@ options:
         description:
           - With O(files[].url), O(files[].content), O(files[].source) or O(files[].template), every primary key in the
             file must be one of these (OpenPGP version 4, armored or binary).
-          - The file is stored armored, or binary where its name ends with C(.gpg), which is what apt and rpm expect.
+          - What is stored is written anew from the verified keys, armored, or binary where the name ends with C(.gpg),
+            which is what apt and rpm expect. Text around armored keys is left out. Other armored blocks, other packets
+            and data behind the keys are refused.
+          - A fingerprint is that of a primary key alone. Whether a subkey belongs to it is what apt and rpm check.
         type: list
         elements: str
         default: []

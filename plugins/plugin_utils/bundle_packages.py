@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files as machine_files
-from ansible_collections.kubestead.cluster.plugins.module_utils._machine import openpgp
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.base import MachineError
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle import BundleError, Item
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import system_name
@@ -100,7 +99,6 @@ def write(root: Path, item: Mapping[str, Any]) -> None:
         return
     try:
         data = machine_files.fetch_url(item["url"])
-        openpgp.verify(data, [openpgp.normalize(text) for text in item["openpgp_fingerprints"]])
-        path.write_bytes(machine_files.stored_key(item["path"], data))
+        path.write_bytes(machine_files.stored_key(item["path"], data, item["openpgp_fingerprints"]))
     except MachineError as error:
         raise BundleError(f"the key {item['url']} is not accepted: {error}") from None

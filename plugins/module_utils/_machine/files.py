@@ -164,9 +164,13 @@ def replace_block(text: str, name: str, block: str) -> str:
     return "".join(lines)
 
 
-def stored_key(path: str, data: bytes) -> bytes:
-    """A keyring in the form its place asks for: apt reads *.gpg as binary, all else is armored (also rpm's)."""
-    return openpgp.dearmor(data) if path.endswith(".gpg") else openpgp.armor(data)
+def stored_key(path: str, data: bytes, fingerprints: Sequence[str]) -> bytes:
+    """Return the content of a key file: the verified keys alone, written anew.
+
+    apt reads *.gpg as binary; all else is armored, rpm's files too.
+    """
+    keyring = openpgp.verify(data, list(fingerprints))
+    return keyring if path.endswith(".gpg") else openpgp.armor(keyring)
 
 
 def _shown(data: bytes) -> str:
@@ -177,12 +181,13 @@ def _shown(data: bytes) -> str:
     return text
 
 
-def _key_verifies(wish: FileWish, state: FileState) -> bool:
+def _kept_key(wish: FileWish, state: FileState) -> bytes | None:
+    """What a key file has to be by the keys that it holds; None where it has to be fetched."""
     try:
-        openpgp.verify(state.content, list(wish.fingerprints))
+        return stored_key(wish.path, state.content, wish.fingerprints) if state.kind == "file" else None
     except MachineError:
-        return False
-    return True
+        # another key, or more than keys
+        return None
 
 
 def read_record(path: str) -> dict[str, Any]:
@@ -207,9 +212,10 @@ def _new_content(wish: FileWish, state: FileState) -> tuple[bytes | None, bool]:
         current, document = _document(wish, state)
         return (None if state.kind == "file" and document == current else records.dump(document)), False
     if wish.url is not None:
-        if state.kind != "file" or not _key_verifies(wish, state):
+        found = _kept_key(wish, state)
+        if found is None:
             return None, True
-        content = stored_key(wish.path, state.content)
+        content = found
     elif wish.block is not None:
         try:
             text = state.content.decode("utf-8")
@@ -221,8 +227,7 @@ def _new_content(wish: FileWish, state: FileState) -> tuple[bytes | None, bool]:
     else:
         content = wish.content or b""
         if wish.fingerprints:
-            openpgp.verify(content, list(wish.fingerprints))
-            content = stored_key(wish.path, content)
+            content = stored_key(wish.path, content, wish.fingerprints)
     if state.kind == "file" and content == state.content:
         return None, False
     return content, False
@@ -471,10 +476,9 @@ def apply_file(step: FileStep, fetch: Fetch, find: FindProgram, run: Run, label:
     elif step.fetch:
         data = fetch(str(wish.url), wish.ca)
         try:
-            openpgp.verify(data, list(wish.fingerprints))
+            content = stored_key(wish.path, data, wish.fingerprints)
         except MachineError as exc:
             raise MachineError(f"{wish.path}: the key fetched from {wish.url} is not accepted: {exc}") from exc
-        content = stored_key(wish.path, data)
     if content is not None:
         _write(step, content, find, run, label)
         return

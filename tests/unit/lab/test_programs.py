@@ -34,7 +34,7 @@ PYTHON = [
 # Functions that start or look for the program that their first argument names, by the module or object they belong to.
 STARTS = {"run", "Popen", "call", "check_call", "check_output", "which", "find"}
 OWNERS = {"subprocess", "shutil", "session", "steps", "engine", "base"}
-MODULES = {"base", "bundle", "engine"}
+MODULES = {"base", "bundle", "engine", "publishers"}
 # Expressions for programs that do not come with this computer: Python's environment and what the lab compiles.
 OWN = re.compile(r"sys\.executable|PROGRAM\b|artifacts\.path|HERE /|str\(program\)|\bPYTHON\b")
 # Calls of which the program can't be read, with the programs that they start.
@@ -42,7 +42,7 @@ UNREADABLE = {
     "plugins/plugin_utils/bundle.py: command": set[str](),  # run, which is read where it is called
     "tests/bench/__main__.py: ROOT / 'tests' / 'lab' / 'baseline.sh'": {"bash", "awk"},
     "tests/e2e/sampling.py: command": {"docker"},
-    "tests/e2e/test_bundle_dnf.py: command": set[str](),  # run, which is read where it is called
+    "tests/e2e/publishers.py: command": set[str](),  # run, which is read where it is called
     "tests/lab/artifacts.py: command": {"go"},
     "tests/lab/base.py: [str(word) for word in command]": set[str](),  # run, which is read where it is called
     "tests/unit/plugins/module_utils/_smoke/test_pods.py: pods.container('any', pods.INQUIRE, patience, *words)"

@@ -55,8 +55,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     monkeypatch.setattr(bundle_apt, "run", run)
     monkeypatch.setattr(bundle_packages.machine_files, "fetch_url", lambda url: url.encode())
-    monkeypatch.setattr(bundle_packages.machine_files, "stored_key", lambda _path, data: data)
-    monkeypatch.setattr(bundle_packages.openpgp, "verify", lambda _data, _fingerprints: None)
+    monkeypatch.setattr(bundle_packages.machine_files, "stored_key", lambda _path, data, _fingerprints: data)
     monkeypatch.setattr(bundle_apt, "KEYRINGS", {"debian": (__file__, "x"), "ubuntu": (__file__, "x")})
     return found
 
@@ -138,10 +137,10 @@ def test_apt_has_a_root_of_its_own(tmp_path: Path, commands: list[list[str]]) ->
 
 
 def test_a_key_that_is_not_accepted(tmp_path: Path, commands: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_data: bytes, _fingerprints: list[str]) -> None:
+    def refuse(_path: str, _data: bytes, _fingerprints: list[str]) -> None:
         raise bundle_packages.MachineError("it holds other keys")
 
-    monkeypatch.setattr(bundle_packages.openpgp, "verify", refuse)
+    monkeypatch.setattr(bundle_packages.machine_files, "stored_key", refuse)
     expected = r"^the key https://pkgs.k8s.io/.*Release.key is not accepted: it holds other keys$"
     with pytest.raises(BundleError, match=expected):
         Apt(tmp_path / "root", System.of("debian-13-amd64"), SETTINGS, False, {})

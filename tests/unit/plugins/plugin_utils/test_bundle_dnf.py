@@ -77,8 +77,7 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> Tools:
     made = Tools()
     monkeypatch.setattr(bundle_dnf, "run", made.run)
     monkeypatch.setattr(bundle_packages.machine_files, "fetch_url", lambda url: url.encode())
-    monkeypatch.setattr(bundle_packages.machine_files, "stored_key", lambda _path, data: data)
-    monkeypatch.setattr(bundle_packages.openpgp, "verify", lambda _data, _fingerprints: None)
+    monkeypatch.setattr(bundle_packages.machine_files, "stored_key", lambda _path, data, _fingerprints: data)
     return made
 
 

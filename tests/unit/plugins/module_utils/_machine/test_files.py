@@ -344,6 +344,36 @@ def test_a_foreign_key_is_not_stored(tmp_path: Path) -> None:
     assert (tmp_path / "k.gpg").read_bytes() == (KEYS / "gnupg-2.2.40_rsa.gpg").read_bytes()
 
 
+def test_a_block_that_others_take_for_a_key_is_neither_stored_nor_kept(tmp_path: Path) -> None:
+    genuine = (KEYS / "gnupg-2.2.40_rsa.asc").read_bytes()
+    foreign = (KEYS / "gnupg-2.2.40_ed25519.asc").read_bytes().replace(b"PUBLIC KEY BLOCK", b"ARMORED FILE")
+    path = tmp_path / "k.asc"
+    wanted = key(path, url="https://example.org/key")
+    with pytest.raises(MachineError, match=r"is not accepted: line 1 is '-----BEGIN PGP ARMORED FILE-----'"):
+        converge([wanted], fetch=lambda url, ca: foreign + genuine)
+    with pytest.raises(MachineError, match="ARMORED FILE"):
+        converge([key(path, content=foreign + genuine)])
+    assert list(tmp_path.iterdir()) == []
+    # an earlier release has stored such files
+    path.write_bytes(foreign + genuine)
+    assert files.plan_files([wanted], check=True)[0].fetch
+    assert converge([wanted], fetch=lambda url, ca: genuine) == [f"file {path} changed"]
+    assert path.read_bytes() == genuine
+    assert converge([wanted]) == []
+
+
+def test_text_around_a_stored_key_goes_without_the_network(tmp_path: Path) -> None:
+    genuine = (KEYS / "gnupg-2.2.40_rsa.asc").read_bytes()
+    path = tmp_path / "k.asc"
+    path.write_bytes(b"The key of somebody\n" + genuine.replace(b"BLOCK-----\n", b"BLOCK-----\nVersion: 1\n", 1))
+    wanted = key(path, url="https://example.org/key")
+    step = files.plan_files([wanted], check=True)[0]
+    assert (step.content, step.fetch) == (genuine, False)
+    assert converge([wanted]) == [f"file {path} changed"]
+    assert path.read_bytes() == genuine
+    assert converge([wanted]) == []
+
+
 def test_a_key_in_the_wrong_form_is_put_right_without_the_network(tmp_path: Path) -> None:
     path = tmp_path / "k.asc"
     path.write_bytes((KEYS / "gnupg-2.2.40_rsa.gpg").read_bytes())

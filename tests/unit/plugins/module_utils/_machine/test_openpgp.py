@@ -33,12 +33,11 @@ def test_fingerprints_are_gpgs(name: str, expected: list[str]) -> None:
 def test_armored_and_binary_are_each_other() -> None:
     assert openpgp.dearmor(keyring("rsa.asc")) == keyring("rsa.gpg")
     assert openpgp.armor(keyring("rsa.gpg")) == keyring("rsa.asc")
-    assert openpgp.armor(keyring("rsa.asc")) == keyring("rsa.asc")
 
 
 def test_several_blocks_headers_and_dos_line_ends() -> None:
     first = keyring("rsa.asc").replace(b"BLOCK-----\n\n", b"BLOCK-----\nVersion: GnuPG v2\nComment: x\n\n", 1)
-    both = b"some text\n" + first + b"between\n" + keyring("ed25519.asc")
+    both = b"some text\n\n" + first + b"between\n" + keyring("ed25519.asc")
     assert openpgp.fingerprints(both.replace(b"\n", b"\r\n")) == [RSA, ED25519]
 
 
@@ -64,8 +63,8 @@ def test_no_key_at_all(data: bytes) -> None:
 
 
 def packet(tag: int, body: bytes) -> bytes:
-    """New format, one length octet."""
-    return bytes([0xC0 | tag, len(body)]) + body
+    """New format, five length octets: a form that gpg does not write."""
+    return bytes([0xC0 | tag, 0xFF]) + len(body).to_bytes(4, "big") + body
 
 
 @pytest.mark.parametrize("version", [3, 5, 6])
@@ -81,7 +80,7 @@ def test_secret_keys_are_refused(tag: int) -> None:
 
 
 def test_a_user_id_alone_is_no_key() -> None:
-    with pytest.raises(MachineError, match="no OpenPGP public key"):
+    with pytest.raises(MachineError, match="packet of type 13, expected a primary key"):
         openpgp.fingerprints(packet(13, b"Somebody"))
 
 
@@ -134,3 +133,91 @@ def test_a_foreign_key_after_a_good_one_in_another_block_is_seen() -> None:
 def test_armor_without_the_empty_line_is_read() -> None:
     text = keyring("rsa.asc").replace(b"BLOCK-----\n\n", b"BLOCK-----\n", 1)
     assert openpgp.fingerprints(text) == [RSA]
+
+
+@pytest.mark.parametrize("name", ["rsa.asc", "rsa.gpg", "ed25519.asc", "both.gpg"])
+def test_verified_keys_are_written_as_gpg_writes_them(name: str) -> None:
+    assert openpgp.verify(keyring(name), [RSA, ED25519]) == openpgp.dearmor(keyring(name))
+
+
+def test_text_around_a_key_and_unusual_headers_are_not_installed() -> None:
+    unusual = b"".join(packet(tag, body) for tag, body in openpgp.packets(keyring("rsa.gpg")))
+    assert unusual != keyring("rsa.gpg")
+    for data in (unusual, b"Key of somebody\n" + keyring("rsa.asc") + b"\nthe end\n"):
+        assert openpgp.verify(data, [RSA]) == keyring("rsa.gpg")
+
+
+ATTACKER = keyring("ed25519.asc")
+GENUINE = keyring("rsa.asc")
+# What readers such as apt take for a public key, too.
+FOREIGN = [
+    ATTACKER.replace(b"PUBLIC KEY BLOCK", name)
+    for name in (b"PUBLIC KEY", b"MESSAGE", b"ARMORED FILE", b"PRIVATE KEY BLOCK", b"SIGNATURE", b"PUBLIC  KEY BLOCK")
+]
+FOREIGN += [
+    b"\t" + ATTACKER,
+    b"x" + ATTACKER,
+    ATTACKER.lower(),
+    ATTACKER.replace(b"-----BEGIN PGP", b"-----BEGIN\tPGP"),
+    ATTACKER.replace(b"-----END PGP", b"------END PGP"),
+    ATTACKER[: ATTACKER.index(b"-----END")],
+]
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+@pytest.mark.parametrize("join", ["before", "after", "inside", "header"])
+def test_another_armored_block_is_refused(foreign: bytes, join: str) -> None:
+    head, blank, rest = GENUINE.partition(b"\n\n")
+    files = {
+        "before": foreign + b"\n" + GENUINE,
+        "after": GENUINE + foreign,
+        "inside": head + blank + foreign + rest,
+        "header": head + b"\n" + foreign.replace(b"\n\n", b"\n") + blank + rest,
+    }
+    with pytest.raises(MachineError):
+        openpgp.verify(files[join], [RSA])
+
+
+def test_lines_before_the_empty_line_have_to_be_headers() -> None:
+    body = b"".join(ATTACKER.split(b"\n")[2:-3])
+    with pytest.raises(MachineError, match="where only headers may stand"):
+        openpgp.verify(GENUINE.replace(b"BLOCK-----\n\n", b"BLOCK-----\n" + body + b"\n\n", 1), [RSA])
+
+
+def test_a_block_without_an_end_is_damaged() -> None:
+    with pytest.raises(MachineError, match="has no end"):
+        openpgp.verify(GENUINE[: GENUINE.index(b"-----END")], [RSA])
+
+
+# Secret keys apart: compressed, encrypted, literal data, markers, trust, signatures' parts, padding, private use.
+@pytest.mark.parametrize("tag", [0, 1, 3, 4, 8, 9, 10, 11, 12, 18, 19, 20, 21, 60, 63])
+@pytest.mark.parametrize("behind", [True, False])
+def test_packets_that_keys_do_not_have_are_refused(tag: int, behind: bool) -> None:
+    genuine, other = keyring("rsa.gpg"), packet(tag, keyring("rsa.gpg"))
+    data = genuine + other if behind else other + genuine
+    for form in (data, openpgp.armor(data)):
+        with pytest.raises(MachineError, match=f"packet of type {tag}"):
+            openpgp.verify(form, [RSA])
+
+
+def test_data_behind_the_keys_is_refused() -> None:
+    for data in (b"\n", b"x", GENUINE):
+        with pytest.raises(MachineError, match="no OpenPGP packet header"):
+            openpgp.verify(keyring("rsa.gpg") + data, [RSA])
+
+
+def test_a_key_has_to_come_first() -> None:
+    with pytest.raises(MachineError, match="begins with an OpenPGP packet of type 13"):
+        openpgp.verify(packet(13, b"somebody") + keyring("rsa.gpg"), [RSA])
+
+
+def test_a_key_that_is_too_long() -> None:
+    with pytest.raises(MachineError, match="70000 bytes"):
+        openpgp.verify(packet(6, b"\x04" + b"k" * 69999), [RSA])
+
+
+@pytest.mark.parametrize("size", [1, 191, 192, 8383, 8384, 70000])
+def test_user_attributes_of_every_length_stay(size: int) -> None:
+    written = openpgp.verify(keyring("rsa.gpg") + packet(17, b"a" * size), [RSA])
+    assert list(openpgp.packets(written))[-1] == (17, b"a" * size)
+    assert openpgp.verify(written, [RSA]) == written
