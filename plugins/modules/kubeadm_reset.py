@@ -18,7 +18,9 @@ description:
     names go, and the jumps to them.
   - A machine of another cluster (by its CA) is refused.
   - A reset that was interrupted is recognised and finished by the next one.
-  - Looks afterwards, and returns what is left.
+  - Looks afterwards, and returns what is left. That is packages and their holds, folders with something in them (Helm's
+    and the container runtime's among them), interfaces, routes and rules of the packet filter, swap lines that are
+    comments, and kernel settings until the next boot.
 author:
   - kubestead contributors (@kubestead)
 options:
@@ -122,7 +124,9 @@ left:
   elements: str
   sample:
     - package kubelet 1.36.3-1.1
+    - "package kubelet is held: no upgrade changes it"
     - /var/lib/containerd (12 entries)
+    - kernel setting net.ipv4.ip_forward = 1, until the next boot
 """
 
 import ipaddress
@@ -140,7 +144,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kubestead.cluster.plugins.module_utils import _machine_state, _membership, _netfilter
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
-from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files, swap, units
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files, holds, swap, units
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import FileWish
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Runner, guard
 
@@ -195,6 +199,23 @@ LOOKED_AT = (
     "etc/haproxy",
     "etc/keepalived",
     "opt/cni/bin",
+    # helm itself, and what it keeps when root calls it by hand.
+    "opt/kubestead/bin",
+    "root/.cache/helm",
+    "root/.config/helm",
+    "root/.local/share/helm",
+    "root/.kube",
+    # Made by the static pod of kube-controller-manager (hostPath, DirectoryOrCreate).
+    "usr/libexec/kubernetes",
+    "etc/calico",
+    "var/lib/calico",
+    "var/lib/cri-dockerd",
+)
+# Settings that stay as they are until the machine starts again, though the files that made them are gone.
+KERNEL_SETTINGS = (
+    "net.ipv4.ip_forward",
+    "net.bridge.bridge-nf-call-iptables",
+    "net.bridge.bridge-nf-call-ip6tables",
 )
 # Docker refuses to remove a container that kubelet, gone by then, has begun to remove: a little later it is removed.
 UNDER_WAY = "is already in progress"
@@ -420,6 +441,22 @@ def empty(folder: str, mountinfo: str) -> None:
             remove_path(path)
 
 
+def left_folders(root: Path) -> list[str]:
+    """Return the folders in which something is left, a line each."""
+    counted = {path: entries(root / path) for path in LOOKED_AT}
+    return [f"/{path} ({number} {'entry' if number == 1 else 'entries'})" for path, number in counted.items() if number]
+
+
+def left_settings(root: Path) -> list[str]:
+    """Return the kernel's settings that are still on, a line each."""
+    files = {name: root / "proc/sys" / name.replace(".", "/") for name in KERNEL_SETTINGS}
+    return [
+        f"kernel setting {name} = 1, until the next boot"
+        for name, path in files.items()
+        if path.exists() and path.read_text().strip() == "1"
+    ]
+
+
 def prune(folder: Path) -> None:
     """Remove the empty folders in a folder, and itself if nothing is left."""
     for path in sorted([*folder.glob("**"), folder], reverse=True):
@@ -561,7 +598,8 @@ class Machine:
         state = read_state(self.run, self.find)
         found = headline(state.member)
         found += [f"package {name} {version}" for name, version in sorted(self.packages().items())]
-        found += [f"/{path} ({entries(Path('/', path))} entries)" for path in LOOKED_AT if entries(Path("/", path))]
+        found += [f"package {name} is held: no upgrade changes it" for name in self.held()]
+        found += left_folders(Path("/"))
         found += [f"interface {name}" for name in state.links]
         found += [f"route {route}" for route in state.routes]
         found += [rules.summary() for rules in state.rules]
@@ -570,7 +608,14 @@ class Machine:
             found.append(f"the virtual IP {self.params['vip']}")
         if swap.COMMENT in _machine_state.read_text(swap.FSTAB):
             found.append(f"swap lines of {swap.FSTAB} that are comments now")
-        return found
+        return found + left_settings(Path("/"))
+
+    def held(self) -> list[str]:
+        """Return the packages that are held: purging them ends that, and nothing else here does."""
+        if not holds.uses_dpkg():
+            return []
+        selections = holds.read_selections(self.params["packages"])
+        return sorted(name for name, selection in selections.items() if selection == "hold")
 
     def packages(self) -> dict[str, str]:
         """Return the versions of the packages that are installed."""

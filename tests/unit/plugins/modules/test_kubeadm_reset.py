@@ -347,3 +347,47 @@ def test_what_docker_is_removing_is_waited_for(
         with pytest.raises(_membership.Refused, match="is already in progress; then run again"):
             machine.kubeadm_reset(member())
     assert pauses == slept
+
+
+def test_all_that_is_left_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(
+        tmp_path,
+        "opt/kubestead/bin/helm",
+        "root/.cache/helm/a",
+        "root/.cache/helm/b",
+        "var/lib/kubestead/metrics/a.prom",
+    )
+    (tmp_path / "var/lib/etcd").mkdir(parents=True)
+    assert kubeadm_reset.left_folders(tmp_path) == [
+        "/var/lib/kubestead (1 entry)",
+        "/opt/kubestead/bin (1 entry)",
+        "/root/.cache/helm (2 entries)",
+    ]
+    for name, value in {"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-iptables": "0"}.items():
+        put(tmp_path, f"proc/sys/{name}")
+        (tmp_path / "proc/sys" / name).write_text(f"{value}\n")
+    assert kubeadm_reset.left_settings(tmp_path) == ["kernel setting net.ipv4.ip_forward = 1, until the next boot"]
+
+    monkeypatch.setattr(kubeadm_reset.holds, "uses_dpkg", lambda: True)
+    selections = {"kubelet": "hold", "kubeadm": "hold", "containerd": "install"}
+    monkeypatch.setattr(kubeadm_reset.holds, "read_selections", lambda names: {n: selections[n] for n in names})
+    machine = kubeadm_reset.Machine(SimpleNamespace(params={"packages": list(selections)}))
+    assert machine.held() == ["kubeadm", "kubelet"]
+
+
+def test_what_is_left_is_told_of_the_whole_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module's list has the folders, holds and settings beside the rest."""
+    bare = kubeadm_reset.State(member(state="bare"), [], [], [], [], [], [], [])
+    monkeypatch.setattr(kubeadm_reset, "read_state", lambda *_arguments: bare)
+    monkeypatch.setattr(kubeadm_reset, "left_folders", lambda root: [f"folders of {root}"])
+    monkeypatch.setattr(kubeadm_reset, "left_settings", lambda root: [f"settings of {root}"])
+    monkeypatch.setattr(kubeadm_reset._machine_state, "read_text", lambda _path: "")
+    monkeypatch.setattr(kubeadm_reset.Machine, "held", lambda _self: ["kubelet"])
+    monkeypatch.setattr(kubeadm_reset.Machine, "packages", lambda _self: {"kubelet": "1"})
+    module = SimpleNamespace(params={"vip": None}, run_command=None, get_bin_path=None)
+    assert kubeadm_reset.Machine(module).left() == [
+        "package kubelet 1",
+        "package kubelet is held: no upgrade changes it",
+        "folders of /",
+        "settings of /",
+    ]
