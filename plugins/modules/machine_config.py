@@ -41,8 +41,8 @@ options:
   files:
     description:
       - Files and directories, in this order. Files are put in place in one step (a temporary file in the same directory
-        with its final mode, C(fsync), C(rename)); symbolic links are followed; missing parents are created with mode
-        0755.
+        with its final mode, C(fsync), C(rename)); symbolic links are followed, but not with
+        O(files[].within); missing parents are created with mode 0755.
     type: list
     elements: dict
     default: []
@@ -131,6 +131,12 @@ options:
           - In check mode it is run only for the first file of the list that changes, and only where the program is
             installed, since otherwise it may fail for what is not there yet.
         type: raw
+      within:
+        description:
+          - With O(files[].state=directory), a directory above it below which others write, such as an export of an NFS
+            server. Below it no symbolic link is followed, also none that is put there meanwhile; one that is found is
+            refused.
+        type: path
       sensitive:
         description: The content is shown in no log and no diff, only that it changes.
         type: bool

@@ -73,8 +73,8 @@ def examine(exports: Sequence[Mapping[str, Any]], nodes: Sequence[str]) -> list[
     for number, export in enumerate(exports):
         path, rule = str(export.get("path", "")), _rule(export, nodes)
         where = f"nfs_server_exports[{number}]"
-        if not re.fullmatch(r"(/[^/\s\"#\\]+)+", path):
-            expected = "an absolute one without blanks and without a slash at its end"
+        if not re.fullmatch(r"(/(?!\.{1,2}(/|$))[^/\s\"#\\]+)+", path):
+            expected = "an absolute one without blanks, . and .., and without a slash at its end"
             problems.append(Problem(where, f"the path {path!r}", expected))
         if not rule.clients:
             problems.append(
@@ -222,14 +222,21 @@ def written(value: Any) -> str:
 def directories(
     exports: Sequence[Mapping[str, Any]], volumes: Sequence[Mapping[str, Any]] = ()
 ) -> list[dict[str, Any]]:
-    """Return what machine_config has to create: the exports, and the volumes that lie below one."""
+    """Return what machine_config has to create, parents first: the exports, and the volumes that lie below one.
+
+    Clients write below an export, so no symbolic link is followed there.
+    """
     roots = [str(export["path"]) for export in exports]
-    inside = [item for item in volumes if any(str(item["path"]).startswith(f"{root}/") for root in roots)]
     found: dict[str, dict[str, Any]] = {}
-    for item in [*exports, *inside]:
+    for item in [*exports, *volumes]:
+        path = str(item["path"])
+        above = min((root for root in roots if path.startswith(f"{root}/")), key=len, default=None)
+        if above is None and path not in roots:
+            continue
         attributes = {name: item[name] for name in ("mode", "owner", "group") if item.get(name) is not None}
-        found.setdefault(str(item["path"]), {"path": str(item["path"]), "state": "directory"}).update(attributes)
-    return list(found.values())
+        attributes |= {} if above is None else {"within": above}
+        found.setdefault(path, {"path": path, "state": "directory"}).update(attributes)
+    return [found[path] for path in sorted(found)]
 
 
 def refusal(message: str) -> str:

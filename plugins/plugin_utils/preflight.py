@@ -1997,6 +1997,15 @@ def check_nfs_storage(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> It
                 "a server as long as there are volumes: mounts without one hang",
                 "set nfs_storage_enabled to false with it, give the volumes another server first, or leave it enabled",
             )
+    for item in volumes:
+        if {".", ".."} & set(str(item.get("path")).split("/")):
+            yield error(
+                "nfs-storage",
+                f"nfs_storage_volumes: {item.get('name')}",
+                f"the path {item.get('path')}",
+                "one without . and ..",
+                "write the path that it means",
+            )
     names = [str(item.get("name")) for item in volumes]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield error(

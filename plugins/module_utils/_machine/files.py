@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-from . import openpgp, records
+from . import below, openpgp, records
 from .base import Change, FindProgram, MachineError, Run, line_change, refuse
 
 _HIDDEN = "(sensitive: not shown)\n"
@@ -51,6 +51,8 @@ class FileWish:
     document: Mapping[str, Any] | None = None
     # of a file that goes: its folder goes with it when it leaves that empty
     with_folder: bool = False
+    # of a directory: the one above it, below which others write
+    within: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,15 @@ def read_file(path: str, contents: bool = True) -> FileState:
         return FileState("file", target, b"", *attributes)
     with open(target, "rb") as stream:
         return FileState("file", target, stream.read(), *attributes)
+
+
+def read_directory(wish: FileWish) -> FileState:
+    """Reads a directory where others write; symbolic links are refused."""
+    with below.opened(wish.within, wish.path, create=False) as descriptor:
+        if descriptor is None:
+            return FileState("absent", wish.path)
+        found = os.fstat(descriptor)
+        return FileState("directory", wish.path, b"", stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
 
 
 def holding(pattern: str, text: str) -> list[str]:
@@ -330,7 +341,8 @@ def plan_files(wishes: Sequence[FileWish], check: bool) -> list[FileStep]:
                 problems.append(f"{wish.path}: its {kind} {name!r} does not exist on this machine")
             ids.append(-1 if found is None else found)
         try:
-            step = plan_file(wish, read_file(wish.path, contents=not wish.sha256), (ids[0], ids[1]))
+            state = read_directory(wish) if wish.within else read_file(wish.path, contents=not wish.sha256)
+            step = plan_file(wish, state, (ids[0], ids[1]))
         except MachineError as exc:
             problems.append(f"{wish.path}: {exc}")
             continue
@@ -458,6 +470,19 @@ def _write(step: FileStep, content: bytes, find: FindProgram, run: Run, label: L
     _sync_directory(directory)
 
 
+def _apply_within(step: FileStep) -> None:
+    """Brings a directory where others write to what was planned. A new one has the SELinux context of its parent."""
+    wish = step.wish
+    try:
+        with below.opened(wish.within, wish.path, create=step.state.kind == "absent") as descriptor:
+            if descriptor is None:
+                raise MachineError(f"it or {wish.within} is gone since it was read; run the play again")
+            os.fchown(descriptor, step.uid, step.gid)
+            os.fchmod(descriptor, step.mode)
+    except MachineError as exc:
+        raise MachineError(f"{wish.path}: {exc}") from exc
+
+
 def apply_file(step: FileStep, fetch: Fetch, find: FindProgram, run: Run, label: Label) -> None:
     """Brings one path to what was planned."""
     wish, target = step.wish, step.state.target
@@ -481,6 +506,9 @@ def apply_file(step: FileStep, fetch: Fetch, find: FindProgram, run: Run, label:
             raise MachineError(f"{wish.path}: the key fetched from {wish.url} is not accepted: {exc}") from exc
     if content is not None:
         _write(step, content, find, run, label)
+        return
+    if wish.within:
+        _apply_within(step)
         return
     if wish.state == "directory" and step.state.kind != "directory":
         make_directory(os.path.dirname(target))

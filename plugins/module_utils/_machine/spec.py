@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import firewall, openpgp
+from . import below, firewall, openpgp
 from .files import FileWish
 from .units import UnitWish
 
@@ -43,6 +43,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "group": {"type": "str"},
             "validate": {"type": "raw"},
             "sensitive": {"type": "bool", "default": False},
+            "within": {"type": "path"},
         },
     },
     "prune": {
@@ -157,6 +158,10 @@ def _check_file(item: Mapping[str, Any]) -> list[str]:
         found.append("the path has to be absolute, without a slash at its end")
     if item["mode"] is not None and not re.match(r"^0[0-7]{3,4}$", item["mode"]):
         found.append(f'mode {item["mode"]!r} has to be a quoted octal string such as "0644"')
+    if item["within"] is not None and item["state"] != "directory":
+        found.append("within goes with state directory only")
+    if item["within"] is not None and not below.parts_below(item["within"], item["path"]):
+        found.append(f"the path has to lie below {item['within']}, without . and ..")
     found += _content_problems(item) + _key_problems(item) + _ca_problems(item) + _command_problems(item["validate"])
     return [f"files: {item['path']}: {text}" for text in found]
 
@@ -261,6 +266,7 @@ def file_wish(item: Mapping[str, Any], sensitive_contents: Mapping[str, str]) ->
         sha256=item["sha256"] or "",
         member=item["member"] or "",
         document=item["json"],
+        within=item["within"] or "",
     )
 
 

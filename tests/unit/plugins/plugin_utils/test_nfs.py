@@ -39,6 +39,8 @@ def test_several_rules_for_a_path_stand_in_one_line() -> None:
         ([{"path": "data"}], NODES, "nfs_server_exports[0]: found the path 'data', expected an absolute"),
         ([{"path": "/"}], NODES, "the path '/', expected an absolute"),
         ([{"path": "/a b"}], NODES, "the path '/a b', expected an absolute one without blanks"),
+        ([{"path": "/a/../b"}], NODES, "the path '/a/../b', expected an absolute one without blanks, . and .."),
+        ([{"path": "/a/."}], NODES, "the path '/a/.'"),
         ([{"path": "/a/"}], NODES, "without a slash at its end"),
         ([{}], NODES, "the path '', expected an absolute"),
         ([{"path": "/a"}], [], "found no clients of /a, and no nodes in the inventory"),
@@ -129,7 +131,13 @@ def test_blocks() -> None:
 
 
 def test_directories() -> None:
-    exports = [{"path": "/data/nfs", "mode": "0775"}, {"path": "/srv"}, {"path": "/srv", "clients": ["*"]}]
+    exports = [
+        {"path": "/data/nfs/own/deep"},
+        {"path": "/data/nfs", "mode": "0775"},
+        {"path": "/data/nfs/own"},
+        {"path": "/srv"},
+        {"path": "/srv", "clients": ["*"]},
+    ]
     volumes = [
         {"name": "a", "path": "/data/nfs/a/b", "owner": "1000", "mode": None},
         {"name": "elsewhere", "path": "/data/nfs-other"},
@@ -137,8 +145,11 @@ def test_directories() -> None:
     ]
     assert nfs.directories(exports, volumes) == [
         {"path": "/data/nfs", "state": "directory", "mode": "0775"},
+        {"path": "/data/nfs/a/b", "state": "directory", "owner": "1000", "within": "/data/nfs"},
+        # Clients of the export above it can put a link in its place.
+        {"path": "/data/nfs/own", "state": "directory", "within": "/data/nfs"},
+        {"path": "/data/nfs/own/deep", "state": "directory", "within": "/data/nfs"},
         {"path": "/srv", "state": "directory"},
-        {"path": "/data/nfs/a/b", "state": "directory", "owner": "1000"},
     ]
 
 
