@@ -12,7 +12,8 @@ short_description: Read the state of a machine that is, or will be, a Kubernetes
 version_added: 0.1.0
 description:
   - Reads in one call what the roles of this collection decide by, instead of the facts of M(ansible.builtin.setup).
-  - Changes nothing. The only traffic it may send goes to the addresses named in O(vip) and to the local kube-apiserver.
+  - Changes nothing. The only traffic it may send goes to the addresses named in O(vip) and, on control planes, to their
+    own kube-apiserver and etcd, of which it asks the Nodes and the members.
 author:
   - kubestead contributors (@kubestead)
 options:
@@ -68,6 +69,15 @@ state:
   sample:
     arch: amd64
     cgroup_version: 2
+    cluster:
+      etcd:
+        healthy: true
+        id: 9d099a1ab82c5992
+        members:
+          - {id: 9d099a1ab82c5992, learner: false, name: cp1, peer: "https://10.90.0.11:2380"}
+      nodes:
+        - {control_plane: true, name: cp1, unready_seconds: null}
+        - {control_plane: false, name: w1, unready_seconds: 86520}
     cpus: 2
     default_route: {gateway: 10.90.0.1, interface: eth0}
     filesystems:
@@ -123,6 +133,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.kubestead.cluster.plugins.module_utils import _cluster_state
 from ansible_collections.kubestead.cluster.plugins.module_utils import _machine_state as machine
 from ansible_collections.kubestead.cluster.plugins.module_utils._membership import read_member
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Runner, guard
@@ -176,6 +187,15 @@ def running_firewall() -> str | None:
     return None
 
 
+def read_cluster(api_port: int) -> dict[str, Any]:
+    """Return the cluster as this control plane sees it; nothing (null) on other machines, or where nothing answers."""
+    etcd, nodes = _cluster_state.read_etcd(), _cluster_state.read_nodes(port=api_port)
+    return {
+        "etcd": asdict(etcd) if etcd else None,
+        "nodes": None if nodes is None else [asdict(node) for node in nodes],
+    }
+
+
 def read_state(run: Runner, params: dict[str, Any]) -> dict[str, Any]:
     """Read everything that the module returns."""
     system = machine.parse_os_release(machine.read_text("/etc/os-release"))
@@ -215,6 +235,7 @@ def read_state(run: Runner, params: dict[str, Any]) -> dict[str, Any]:
             "docker": upstream_version(packages.get("docker.io") or packages.get("docker-ce")),
         },
         "member": asdict(read_member(api_port=params["api_port"])),
+        "cluster": read_cluster(params["api_port"]),
     }
 
 

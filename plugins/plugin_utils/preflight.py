@@ -70,6 +70,9 @@ MINIMUM_PYTHON = (3, 9)
 RUNTIME_FOLDERS: Mapping[str, str] = {"containerd": "/var/lib/containerd", "docker": "/var/lib/docker"}
 RUNTIME_SOCKETS: Mapping[str, str] = {"containerd.sock": "containerd", "cri-dockerd.sock": "docker"}
 
+#: A Node that is not Ready for so long is not just starting again: its pods have been moved away by now.
+NOT_READY_SECONDS = 300
+
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 #: https://kubernetes.io/docs/reference/networking/ports-and-protocols/ (10256: kube-proxy's health, 2381 and 10249:
@@ -518,6 +521,149 @@ def check_unread(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterat
                 "a machine whose state root can read",
                 f"check privilege escalation (ansible -b -m command -a id {host.name}) and the message above",
             )
+
+
+# --- members that the inventory does not have ------------------------------------------------------------------------
+
+
+def seen(hosts: Sequence[HostReport], key: str) -> tuple[str, Any]:
+    """Return what the best control plane that answers says of the cluster (node_state's cluster), and its name."""
+    by_name = {host.name: host for host in hosts}
+    for name in seeds(hosts):
+        host = by_name[name]
+        found = mapping((host.state or {}).get("cluster")).get(key)
+        if found and host.initialised:
+            return name, found
+    return "", None
+
+
+def member_removal(hosts: Sequence[HostReport], leader: str, identity: str) -> str:
+    """Return the command by which etcd gives a member up."""
+    node = next(host.node_name for host in hosts if host.name == leader)
+    pki = "/etc/kubernetes/pki/etcd"
+    return (
+        f"kubectl -n kube-system exec etcd-{node} -- etcdctl --endpoints https://127.0.0.1:2379 --cacert {pki}/ca.crt "
+        f"--cert {pki}/server.crt --key {pki}/server.key member remove {identity}"
+    )
+
+
+def duration(seconds: int) -> str:
+    """Return '4 min', '3 h' or '2 d'."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def check_node_unknown(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    known = {host.node_name for host in hosts}
+    for node in seen(hosts, "nodes")[1] or ():
+        name, since = node["name"], node["unready_seconds"]
+        if name not in known:
+            state = "Ready" if since is None else f"not Ready for {duration(since)}"
+            yield warning(
+                "node-unknown",
+                f"node {name}",
+                f"a Node of the cluster ({state}) that no host of the inventory is",
+                "only the inventory's hosts",
+                "put its host back into the inventory, or take it out of the cluster: "
+                f"kubectl drain {name} --ignore-daemonsets if it runs, then kubectl delete node {name}",
+            )
+
+
+def check_node_not_ready(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    by_node = {host.node_name: host for host in hosts}
+    for node in seen(hosts, "nodes")[1] or ():
+        host, since = by_node.get(node["name"]), node["unready_seconds"]
+        if host and since is not None and since >= NOT_READY_SECONDS:
+            yield warning(
+                "node-not-ready",
+                host.name,
+                f"a Node that is not Ready for {duration(since)}",
+                "a Ready Node",
+                "start the machine and look at journalctl -u kubelet there; if it is gone for good, take it out of the "
+                f"inventory and run kubectl delete node {node['name']}",
+            )
+
+
+def etcd_owner(hosts: Sequence[HostReport], member: Mapping[str, Any]) -> HostReport | None:
+    """Return the control plane that an etcd member is: kubeadm names it after the node; before its first start it has
+    only a peer URL.
+    """
+    address = re.sub(r"^https?://\[?|\]?:\d+$", "", str(member["peer"]))
+    planes = control_planes(hosts)
+    named = [host for host in planes if member["name"] and host.node_name == member["name"]]
+    return next(iter(named or [host for host in planes if not member["name"] and host.node_ip == address]), None)
+
+
+def etcd_flaw(hosts: Sequence[HostReport], member: Mapping[str, Any]) -> str:
+    """Return what is wrong with a member of etcd; '' where nothing is, or this run mends it."""
+    owner = etcd_owner(hosts, member)
+    if owner is None:
+        return "that no control plane of the inventory is"
+    if owner.membership == "bare":
+        return "whose machine has nothing of it any longer"
+    # An interrupted join is undone, its member with it.
+    if owner.membership == "partial" or owner.state is None:
+        return ""
+    if not member["name"]:
+        return "that was added and never started"
+    if member["learner"]:
+        return "that was never promoted and has no vote (learner)"
+    return ""
+
+
+def check_etcd_member(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    leader, etcd = seen(hosts, "etcd")
+    for member in (etcd or {}).get("members", ()):
+        flaw, owner = etcd_flaw(hosts, member), etcd_owner(hosts, member)
+        if not flaw:
+            continue
+        # A machine that was installed anew would start with an empty log under the ID of its old self.
+        severity = error if owner and owner.membership == "bare" else warning
+        back = "" if owner else "put its host back into kube_control_plane if it is alive, or "
+        yield severity(
+            "etcd-member",
+            owner.name if owner else "etcd",
+            f"member {member['name'] or member['peer']} ({member['id']}) {flaw}",
+            "one member for each control plane of the cluster",
+            f"{back}remove it: {member_removal(hosts, leader, member['id'])}",
+        )
+
+
+def check_etcd_health(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """etcd adds no member while one is away ("unhealthy cluster"), not even a learner."""
+    leader, etcd = seen(hosts, "etcd")
+    if not etcd:
+        return
+    reports = {host.node_name: mapping((host.state or {}).get("cluster")).get("etcd") for host in control_planes(hosts)}
+    ready = {node["name"] for node in seen(hosts, "nodes")[1] or () if node["unready_seconds"] is None}
+    away: list[Mapping[str, Any]] = []
+    for member in etcd["members"]:
+        owner = etcd_owner(hosts, member)
+        if owner is None or owner.state is None:
+            if not member["learner"] and member["name"] not in ready:
+                away.append(member)
+        elif owner.initialised and not mapping(reports[owner.node_name]).get("healthy"):
+            away.append(member)
+            yield warning(
+                "etcd-health",
+                owner.name,
+                f"its member of etcd ({member['id']}) without a healthy answer",
+                "a member that follows the leader",
+                f"look at it: crictl ps -a --name etcd on {owner.name}, then crictl logs",
+            )
+    coming = [host.name for host in control_planes(hosts) if host.state is not None and host.membership != "member"]
+    for name in coming if away else ():
+        yield error(
+            "etcd-health",
+            name,
+            f"a control plane that is to join while members of etcd do not answer "
+            f"({listing(member['name'] or member['peer'] for member in away)})",
+            "all members alive, as etcd admits no further one before",
+            f"bring them up or remove them ({member_removal(hosts, leader, away[0]['id'])}), or leave {name} out: "
+            f"--limit '!{name}'",
+        )
 
 
 # --- variables -------------------------------------------------------------------------------------------------------
@@ -2280,6 +2426,10 @@ def check_ingress_certificate(cluster: ClusterIntent, hosts: Sequence[HostReport
 RULES: tuple[Rule, ...] = (
     Rule("unreachable", check_unreachable),
     Rule("unread", check_unread, fixed=True),
+    Rule("node-unknown", check_node_unknown),
+    Rule("node-not-ready", check_node_not_ready),
+    Rule("etcd-member", check_etcd_member),
+    Rule("etcd-health", check_etcd_health),
     Rule("variable-undefined", check_undefined, fixed=True),
     Rule("variable-type", check_types),
     Rule("variable-unknown", check_unknown),

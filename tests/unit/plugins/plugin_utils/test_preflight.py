@@ -311,6 +311,60 @@ def single(cluster: Cluster) -> None:
     cluster.settings["vip"] = ""
 
 
+MEMBERS = {"cp1": "a1", "cp2": "b2", "cp3": "c3"}
+
+
+def watched(*spoils: Spoil, **members: dict[str, Any]) -> Spoil:
+    """A cluster whose control planes were asked for Nodes and members: as they should be, but for these `members`."""
+
+    def spoil(cluster: Cluster) -> None:
+        cluster.converged()
+        names = {**{name: {"id": identity} for name, identity in MEMBERS.items()}, **members}
+        listed = [
+            {"name": name, "peer": f"https://{name}.test:2380", "learner": False, **changes}
+            for name, changes in names.items()
+        ]
+        nodes = [
+            {"name": name, "control_plane": name.startswith("cp"), "unready_seconds": None} for name in cluster.hosts
+        ]
+        for name, identity in MEMBERS.items():
+            etcd = {"healthy": True, "id": identity, "members": copy.deepcopy(listed)}
+            cluster.state(name, cluster={"etcd": etcd, "nodes": copy.deepcopy(nodes)})
+        for item in spoils:
+            item(cluster)
+
+    return spoil
+
+
+def node(name: str, unready: int | None) -> Spoil:
+    """What the seed's API says of a Node."""
+
+    def spoil(cluster: Cluster) -> None:
+        nodes = cluster.hosts["cp1"].state["cluster"]["nodes"]  # type: ignore[index]
+        nodes[:] = [item for item in nodes if item["name"] != name]
+        nodes.append({"name": name, "control_plane": False, "unready_seconds": unready})
+
+    return spoil
+
+
+def ill_etcd(cluster: Cluster) -> None:
+    cluster.hosts["cp2"].state["cluster"]["etcd"] = None  # type: ignore[index]
+
+
+def joins(cluster: Cluster) -> None:
+    """A fourth control plane, bare."""
+    report = replace(cluster.hosts["cp3"], name="cp4", node_name="cp4", node_ip="10.90.0.14")
+    cluster.hosts["cp4"] = replace(report, state=machine("cp4", "10.90.0.14", 14))
+
+
+def down(name: str) -> Spoil:
+    return host(name, state=None, unreachable=True)
+
+
+def bare(name: str) -> Spoil:
+    return lambda cluster: cluster.state(name, member=copy.deepcopy(BARE), cluster={"etcd": None, "nodes": None})
+
+
 def others_down(cluster: Cluster) -> None:
     for name in ("cp1", "cp2", "cp3"):
         cluster.host(name, state=None, unreachable=True)
@@ -325,6 +379,30 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
     ("unreachable", "warning",
      both(Cluster.converged, host("cp1", state=None, unreachable=True, failure="timed out")),
      "cp1", "timed out", "log in", "(ansible -m ping cp1), then run again"),
+    ("node-unknown", "warning", watched(node("old", None)),
+     "node old", "a Node of the cluster (Ready) that no host of the inventory is", "only the inventory's hosts",
+     "kubectl delete node old"),
+    ("node-unknown", "warning", watched(node("old", 7300)),
+     "node old", "(not Ready for 2 h)", "only", "kubectl drain old --ignore-daemonsets if it runs"),
+    ("node-not-ready", "warning", watched(node("w1", 300)),
+     "w1", "a Node that is not Ready for 5 min", "a Ready Node", "run kubectl delete node w1"),
+    ("etcd-member", "warning", watched(old={"id": "d4"}),
+     "etcd", "member old (d4) that no control plane of the inventory is", "one member for each",
+     "or remove it: kubectl -n kube-system exec etcd-cp1 -- etcdctl --endpoints https://127.0.0.1:2379"),
+    ("etcd-member", "warning", watched(cp2={"id": "b2", "name": "", "peer": "https://10.90.0.12:2380"}),
+     "cp2", "member https://10.90.0.12:2380 (b2) that was added and never started", "one member", "member remove b2"),
+    ("etcd-member", "warning", watched(cp2={"id": "b2", "learner": True}),
+     "cp2", "member cp2 (b2) that was never promoted and has no vote (learner)", "one member", "member remove b2"),
+    ("etcd-member", "error", watched(bare("cp2")),
+     "cp2", "member cp2 (b2) whose machine has nothing of it any longer", "one member", "remove it: kubectl"),
+    ("etcd-health", "warning", watched(ill_etcd),
+     "cp2", "its member of etcd (b2) without a healthy answer", "follows the leader", "crictl ps -a --name etcd"),
+    ("etcd-health", "error", watched(ill_etcd, joins),
+     "cp4", "to join while members of etcd do not answer (cp2)", "all members alive", "--limit '!cp4'"),
+    ("etcd-health", "error", watched(down("cp3"), node("cp3", 60), joins),
+     "cp4", "to join while members of etcd do not answer (cp3)", "all members alive", "member remove c3"),
+    ("etcd-health", "error", watched(joins, old={"id": "d4"}),
+     "cp4", "to join while members of etcd do not answer (old)", "all members alive", "member remove d4"),
     ("unread", "error", host("w1", state=None, failure="ansible-core requires a minimum of Python version 3.8"),
      "w1", "no usable Python", "Python 3.9 or newer", "CentOS 7 (ended 2024-06-30)"),
     ("unread", "error", host("w1", state=None, failure="sudo: a password is required"),
@@ -1423,6 +1501,29 @@ def test_no_second_cluster_whatever_is_skipped() -> None:
         cluster.host(name, state=None, unreachable=True)
     cluster.others["ignore"] = [rule.id for rule in preflight.RULES]
     assert [finding.where for finding in cluster.findings if finding.rule == "new-cluster"] == ["cp2", "cp3"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        watched(),
+        watched(joins),
+        watched(node("w1", 299)),
+        # One that is being joined: its interrupted join is undone, with its member.
+        watched(lambda cluster: cluster.partial("cp2", "join"), cp2={"id": "b2", "learner": True}),
+        # Its machine is down, and etcd has it: what matters is said by rule unreachable.
+        watched(down("cp2"), node("cp2", 100)),
+        # Outside the inventory, but alive: etcd admits others.
+        watched(joins, node("old", None), old={"id": "d4"}),
+    ],
+)
+def test_members_that_are_no_problem(spoil: Spoil) -> None:
+    cluster = Cluster()
+    spoil(cluster)
+    rules = ("node-not-ready", "etcd-health")
+    known = (*rules, "etcd-member", "node-unknown")
+    wanted = rules if "old" in str(cluster.hosts["cp1"].state) else known
+    assert [str(finding) for finding in cluster.findings if finding.rule in wanted] == []
 
 
 def test_seeds_are_all_control_planes_of_the_cluster_healthy_ones_first() -> None:
