@@ -578,11 +578,11 @@ def notes(accounts: Sequence[Account], record: Record, cluster: Cluster, now: da
 
 
 def spell_issued(one: Issued) -> str:
-    """Return when a certificate was issued, where, and until when it lives."""
-    since = f"issued at {timestamp(one.since)}" if one.since else "issued at a time that was not recorded"
-    place = one.place or "a controller that was not recorded"
+    """Return where a certificate was issued, and from when until when it is valid."""
+    since = f"from {timestamp(one.since)} " if one.since else ""
+    place = one.place or "a place that was not recorded"
     lost = "" if one.kept else " (without a kubeconfig)"
-    return f"{since} in {place}{lost}, which lives until {timestamp(one.until)}"
+    return f"issued in {place}{lost}, valid {since}until {timestamp(one.until)}"
 
 
 def withheld_notes(plan: Plan, directory: str) -> list[str]:

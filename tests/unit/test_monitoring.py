@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
@@ -65,7 +65,10 @@ CASES: dict[str, dict[str, Any]] = {
         "users_enabled": True,
         "users_accounts": [{"name": "jane"}, {"name": "robot", "lifetime": "12h"}],
     },
-    "an etcd outside": {"cluster_configuration": {"etcd": {"external": {"endpoints": ["https://10.0.0.5:2379"]}}}},
+    "an etcd outside": {
+        "monitoring_grafana_enabled": False,
+        "cluster_configuration": {"etcd": {"external": {"endpoints": ["https://10.0.0.5:2379"]}}},
+    },
 }
 
 
@@ -226,6 +229,80 @@ class TestObjects:
         for name, rule in rules(case).items():
             for job in re.findall(r"""job=["']([^"']+)["']""", rule["expr"]):
                 assert job in known, name
+
+
+class Peer(NamedTuple):
+    """Where a connection comes from: a pod with its labels, or an address outside the pod network."""
+
+    namespace: str | None
+    labels: Mapping[str, str] = {}
+
+
+def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    assert selector.keys() <= {"matchLabels"}
+    return selector.get("matchLabels", {}).items() <= labels.items()
+
+
+def allowed(policies: list[dict[str, Any]], source: Peer, pod: dict[str, Any], port: dict[str, Any]) -> bool:
+    """Whether NetworkPolicies let a connection in (https://kubernetes.io/docs/concepts/services-networking/network-policies/)."""
+    labels = pod["spec"]["template"]["metadata"]["labels"]
+    isolating = [item["spec"] for item in policies if matches(item["spec"]["podSelector"], labels)]
+    assert all(spec["policyTypes"] == ["Ingress"] for spec in isolating)
+    if not isolating:
+        return True
+
+    def is_from(peer: Mapping[str, Any]) -> bool:
+        # Without a namespaceSelector only pods of the policy's own namespace are meant.
+        assert peer.keys() == {"podSelector"}
+        return source.namespace == "monitoring" and matches(peer["podSelector"], source.labels)
+
+    return any(
+        any(
+            item["port"] in (port["name"], port["containerPort"]) and item["protocol"] == "TCP"
+            for item in rule["ports"]
+        )
+        and ("from" not in rule or any(map(is_from, rule["from"])))
+        for spec in isolating
+        for rule in spec.get("ingress", [])
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_who_may_connect_to_what(case: str) -> None:
+    """Every pod of the namespace, a pod elsewhere that has the same labels, and a machine, to every port."""
+    objects = monitoring(case)
+    policies = [item for item in objects if item["kind"] == "NetworkPolicy"]
+    inside = {item["metadata"]["name"]: item for item, pod in pods(objects) if not pod.get("hostNetwork")}
+    sources = {
+        name: Peer("monitoring", item["spec"]["template"]["metadata"]["labels"]) for name, item in inside.items()
+    }
+    sources |= {f"{name} elsewhere": Peer("default", peer.labels) for name, peer in sources.items()}
+    sources |= {"another pod of the namespace": Peer("monitoring"), "a machine": Peer(None)}
+    found = {
+        (source, f"{name}:{port['name']}")
+        for name, item in inside.items()
+        for container in item["spec"]["template"]["spec"]["containers"]
+        for port in container["ports"]
+        for source, peer in sources.items()
+        if allowed(policies, peer, item, port)
+    }
+    wanted = {("prometheus", "kube-state-metrics:metrics"), ("prometheus", "blackbox-exporter:metrics")}
+    if "alertmanager" in inside:
+        wanted.add(("prometheus", "alertmanager:http"))
+    if "grafana" in inside:
+        wanted |= {("grafana", "prometheus:http"), *((source, "grafana:http") for source in sources)}
+    assert found == wanted
+
+
+def test_connections_that_the_configuration_needs_are_allowed() -> None:
+    """What Prometheus scrapes or tells among the pods of the namespace, and what Grafana asks."""
+    case = "highly available"
+    names = {item["metadata"]["name"] for item, pod in pods(monitoring(case)) if not pod.get("hostNetwork")}
+    text = json.dumps(configuration(case))
+    asked = {name for name in names if f"app.kubernetes.io/name={name}" in text or f"{name}.monitoring.svc" in text}
+    assert asked == {"alertmanager", "blackbox-exporter", "kube-state-metrics"}
+    datasources = find(monitoring(case), "ConfigMap", "grafana-provisioning")["data"]["datasources.yml"]
+    assert yaml.safe_load(datasources)["datasources"][0]["url"] == "http://prometheus.monitoring.svc:9090"
 
 
 def test_the_lab_has_the_images() -> None:

@@ -214,14 +214,14 @@ def test_another_controller_does_not_issue_again(site: Site, tmp_path: Path) -> 
         assert [note.split(" (")[0] for note in done["notes"]] == [
             f"{name} gets no other certificate in {site.users}" for name in ("jane", "joe")
         ]
-        assert all(f"in ctl-a:{tmp_path / 'users'}, which lives until" in note for note in done["notes"])
+        assert all(f"in ctl-a:{tmp_path / 'users'}, valid from 20" in note for note in done["notes"])
     assert site.api.remembered() == record
 
     asked = site.run(JANE, JOE, host="ctl-b", reissue=["jane"])
     assert asked["issued"] == [{"name": "jane", "reason": "another one is asked for"}]
     assert site.files() == ["jane.kubeconfig"]
     (note,) = [note for note in asked["notes"] if note.startswith("jane")]
-    assert note.startswith("jane has 2 living certificates, and whoever holds one of them is jane: issued at ")
+    assert note.startswith("jane has 2 living certificates, and whoever holds one of them is jane: issued in ")
     assert f"in ctl-b:{site.users}" in note
     again = site.run(JANE, JOE, host="ctl-b")
     assert (again["changed"], note in again["notes"]) == (False, True)
