@@ -24,6 +24,7 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import
     sequence,
 )
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.settings import SettingsAction
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.variable_types import typed
 
 display = Display()
 
@@ -56,7 +57,12 @@ class ActionModule(SettingsAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, arguments = self.validate_argument_spec(ARGUMENTS)
         root = variables.collection_root()
-        settings = {key: value for key, value in arguments["settings"].items() if key != UNDEFINED}
+        specs = variables.argument_specs(root)
+        settings = {
+            key: typed(specs.get(f"cluster_{key}") or {"type": "raw"}, value)
+            for key, value in arguments["settings"].items()
+            if key != UNDEFINED
+        }
         free = {**DEFAULT_MINIMUM["free_mib"], **arguments["minimum"]["free_mib"]}
         intent = preflight.build_intent(
             settings,
@@ -65,9 +71,9 @@ class ActionModule(SettingsAction):
             max_clock_skew=arguments["max_clock_skew"],
             ignore=arguments["ignore"],
             required=arguments["required"],
-            specs=variables.argument_specs(root),
+            specs=specs,
             prefixes=variables.prefixes(root),
-            nfs_servers=tuple(self.nfs_servers(task_vars or {}, variables.argument_specs(root))),
+            nfs_servers=tuple(self.nfs_servers(task_vars or {}, specs)),
         )
         hosts = list(self.reports(task_vars or {}, arguments, intent))
         releases = preflight.helm_lists(intent, hosts).get("releases", ())
@@ -157,7 +163,7 @@ def build_report(
         node_name=(values.text("node_name") or name).lower(),
         labels=mapping(values.get("node_labels")),
         annotations=mapping(values.get("node_annotations")),
-        taints=sequence(values.get("node_taints")),
+        taints=values.items("node_taints"),
         variables=ours,
         undefined=undefined,
         state=None if failed else state,
@@ -171,8 +177,8 @@ def build_report(
 def known(
     values: HostVariables, names: Sequence[str], specs: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """A host's variables of these names, and why some can't be evaluated."""
-    found = {name: values.get(name) if name in specs else None for name in names}
+    """A host's variables of these names, in their types as far as possible, and why some can't be evaluated."""
+    found = {name: typed(specs[name], values.get(name)) if name in specs else None for name in names}
     return (
         {name: value for name, value in found.items() if name not in values.undefined},
         {name: why for name, why in values.undefined.items() if name in specs},

@@ -15,7 +15,6 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import
     NFS_GROUP,
     NODE_GROUP,
     HostVariables,
-    sequence,
 )
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import containerd_from_docker
 
@@ -39,11 +38,11 @@ class Node:
     def of(cls, name: str, member: bool, values: HostVariables) -> Node:
         """Return the choices of a host."""
         time = values.get("node_time_service")
-        packages = [*sequence(values.get("node_packages")), "chrony" if time is None else time]
+        packages = [*values.items("node_packages"), "chrony" if time is None else time]
         node = cls(
             name,
             member,
-            tuple(map(str, sequence(values.get("bundle_systems")))),
+            tuple(map(str, values.items("bundle_systems"))),
             tuple(str(package) for package in packages if package),
             values.text("cluster_container_runtime") or cls.runtime,
             values.text("containerd_source") or cls.source,

@@ -13,6 +13,8 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.variable_types import typed
+
 #: Settings that could not be evaluated travel under this key from the evaluation of the arguments to the rules.
 UNDEFINED = "__undefined"
 
@@ -111,6 +113,10 @@ class HostVariables:
                 reasons.append(reason(error))
         self.undefined[name] = reasons[0]
         return None
+
+    def items(self, name: str) -> Sequence[Any]:
+        """Return a list, empty where the value is none and can't be converted to one."""
+        return sequence(typed({"type": "list"}, self.get(name)))
 
     def text(self, name: str) -> str:
         value = self.get(name)

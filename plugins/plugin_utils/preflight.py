@@ -31,6 +31,13 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import (
     containerd_from_docker,
     engine_from_docker,
 )
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.variable_types import (
+    TYPE_NAMES,
+    ConversionError,
+    convert,
+    is_list,
+    type_name,
+)
 
 #: https://kubernetes.io/releases/ on 2026-11-22
 KUBEADM_UPGRADE = "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/"
@@ -293,7 +300,7 @@ def build_intent(settings: Mapping[str, Any], **others: Any) -> ClusterIntent:
     for item in fields(ClusterIntent):
         value = settings.get(item.name)
         if item.name in SETTINGS and value is not None and type_matches(SETTINGS[item.name], value):
-            known[item.name] = {"str": str, "int": int}.get(SETTINGS[item.name], lambda same: same)(value)
+            known[item.name] = convert(SETTINGS[item.name], value)
     return ClusterIntent(settings=settings, **known, **others)
 
 
@@ -690,8 +697,16 @@ def of_hosts(some: Sequence[Holder], hosts: Sequence[HostReport]) -> str:
     return "" if {host.name for host in hosts} <= set(names) else f" on {listing(names)}"
 
 
+def has_wrong_type(cluster: ClusterIntent, hosts: Sequence[HostReport], name: str) -> bool:
+    """Return whether rule variable-type reports a variable of these hosts."""
+    given = (host.variables.get(name) for host in hosts)
+    return any(any(spec_problems(name, cluster.specs[name], value)) for value in given if name in cluster.specs)
+
+
 def check_undefined(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
-    reasons: dict[tuple[str, str], list[Holder]] = {(name, why): [] for name, why in cluster.undefined.items()}
+    reasons: dict[tuple[str, str], list[Holder]] = {
+        (name, why): [] for name, why in cluster.undefined.items() if not has_wrong_type(cluster, hosts, name)
+    }
     for host in holders(cluster, hosts):
         for name, why in host.undefined.items():
             if name not in cluster.undefined:
@@ -717,31 +732,16 @@ def check_undefined(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iter
 
 
 def type_matches(kind: str, value: object) -> bool:
-    """Whether Ansible takes a value for a type without loss; text is taken for numbers and booleans as Ansible does."""
-    if kind == "bool":
-        return isinstance(value, bool) or str(value).lower() in ("yes", "no", "true", "false", "on", "off", "1", "0")
-    if kind == "int":
-        return not isinstance(value, bool) and re.fullmatch(r"[-+]?\d+", str(value)) is not None
-    if kind == "float":
-        return not isinstance(value, bool) and re.fullmatch(r"[-+]?\d+(\.\d+)?", str(value)) is not None
-    if kind == "list":
-        return isinstance(value, Sequence) and not isinstance(value, str)
-    if kind == "dict":
-        return isinstance(value, Mapping)
+    """Return whether a value has a type, or is a text that Ansible takes for a boolean or number."""
     if kind in ("str", "path"):
         return isinstance(value, str)
+    if kind == "list":
+        return is_list(value)
+    try:
+        convert(kind, value)
+    except ConversionError:
+        return False
     return True
-
-
-TYPE_NAMES = {
-    "bool": "true or false",
-    "int": "a whole number",
-    "float": "a number",
-    "list": "a list",
-    "dict": "a dictionary",
-    "str": "text (quote it: 1.30 unquoted is the number 1.3)",
-    "path": "text",
-}
 
 
 def spec_problems(name: str, spec: Mapping[str, Any], value: object) -> Iterator[tuple[str, str, str, str]]:
@@ -762,7 +762,7 @@ def spec_problems(name: str, spec: Mapping[str, Any], value: object) -> Iterator
     if isinstance(value, Mapping) and options:
         inside = {key: {**option, "no_log": True} for key, option in options.items()} if spec.get("no_log") else options
         yield from option_problems(name, inside, value)
-    if kind == "list" and isinstance(value, Sequence):
+    if kind == "list" and is_list(value):
         element: dict[str, Any] = {
             "type": spec.get("elements", "raw"),
             "options": options,
@@ -796,13 +796,6 @@ def option_problems(
             yield name, found, f"{key}, which has no default", f"add {key} to {name}"
 
 
-def type_name(value: object) -> str:
-    for kinds, text in ((bool, "a boolean"), (int, "a number"), (float, "a number"), (str, "text")):
-        if isinstance(value, kinds):
-            return text
-    return "a dictionary" if isinstance(value, Mapping) else "a list" if isinstance(value, Sequence) else "nothing"
-
-
 def suggestion(word: str, known: Iterable[object]) -> str:
     close = difflib.get_close_matches(word, [str(item) for item in known], n=1, cutoff=0.6)
     return f" (did you mean {close[0]}?)" if close else ""
@@ -818,7 +811,13 @@ def check_types(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator
         if spec is None or name in settings:
             continue
         for some in values.values():
-            for where, found, expected, remedy in spec_problems(name, spec, some[0].variables[name]):
+            value = some[0].variables[name]
+            if value is None and spec.get("type") in ("bool", "int", "float"):
+                expected = TYPE_NAMES[spec["type"]]
+                yield error(
+                    "variable-type", name, f"nothing{of_hosts(some, hosts)}", expected, "write it, or remove the line"
+                )
+            for where, found, expected, remedy in spec_problems(name, spec, value):
                 yield error("variable-type", where, found + of_hosts(some, hosts), expected, remedy)
 
 

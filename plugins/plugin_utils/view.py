@@ -16,6 +16,7 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import
     sequence,
 )
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import image_repository, minor_version
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.variable_types import typed
 
 # For a setting that can't be evaluated, which preflight reports.
 ENDPOINT_PORT = 8443
@@ -68,7 +69,9 @@ def build_hosts(
             worker=name in workers,
             labels=texts(variable(name, "node_labels")),
             annotations=texts(variable(name, "node_annotations")),
-            taints=list(sequence(variable(name, "node_taints"))),
+            taints=[
+                taint for taint in sequence(typed({"type": "list"}, variable(name, "node_taints"))) if mapping(taint)
+            ],
         )
     return hosts
 

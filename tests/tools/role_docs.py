@@ -227,6 +227,9 @@ def variables(roles: list[Role]) -> str:
         "",
         "Every variable of every role. Shared settings are those of role `cluster`.",
         "",
+        "Booleans, numbers and lists may be texts, as INI inventories and `-e key=value` give them:",
+        "`metrics_server_enabled=true`, `metallb_addresses=192.0.2.64/28,192.0.2.128/28`. A list may be JSON, too.",
+        "",
     ]
     for role in roles:
         title = markdown(role.title.rstrip("."))

@@ -146,7 +146,7 @@ def test_all_problems_in_one_message_and_warnings_beside_it(site: Site) -> None:
     site.variables.update(
         cluster_vip="{{ my_vip }}",
         cluster_verison="1.36.3",
-        node_packages="vim",
+        node_packages={"vim": 9},
         node_labels={"disk": "-ssd", "version": "{{ default_of_a_role }}"},
         node_annotations={"rack": "{{ my_rack }}"},
     )
