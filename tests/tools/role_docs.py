@@ -43,6 +43,48 @@ MARKUP = [
 ]
 
 
+NODES = "kube_control_plane:kube_node"
+
+
+@dataclass(frozen=True)
+class Use:
+    """How a role is used: alone on hosts of this pattern, or by a playbook of the collection only."""
+
+    hosts: str = ""
+    playbook: str = "site"
+    needs: str = ""
+
+
+CLUSTER = "a cluster that runs and its kubeconfig (`cluster_kubeconfig`) on the controller"
+# tests/unit/roles/test_alone.py compares this with what the roles need, and with the scenarios that run each example.
+USES = {
+    "bundle": Use(
+        NODES, needs="skopeo and the package managers of `bundle_systems` on the controller; it changes no host"
+    ),
+    "cluster": Use(NODES, needs="nothing; it only reads"),
+    "containerd": Use(NODES),
+    "control_plane": Use(),
+    "docker": Use(NODES),
+    "helm": Use(NODES, needs=CLUSTER),
+    "ingress": Use(NODES, needs=CLUSTER),
+    "kube_packages": Use(NODES),
+    "load_balancer": Use("kube_control_plane", needs="`cluster_vip`"),
+    "metallb": Use(NODES, needs=CLUSTER),
+    "metrics_server": Use(NODES, needs=CLUSTER),
+    "mirror": Use("kube_mirror", needs="a bundle (role bundle) and `cluster_mirror_host`"),
+    "monitoring": Use(NODES, needs=CLUSTER),
+    "network": Use(NODES, needs=CLUSTER),
+    "nfs_server": Use("nfs_server"),
+    "nfs_storage": Use(NODES, needs=CLUSTER),
+    "node": Use(NODES),
+    "preflight": Use(NODES, needs="nothing; it only reads"),
+    "reset": Use(NODES, needs="the confirmation `reset_confirm`"),
+    "smoke": Use(NODES, needs=CLUSTER),
+    "users": Use(NODES, needs=CLUSTER),
+    "worker": Use(),
+}
+
+
 @dataclass(frozen=True)
 class Variable:
     """One row of a table; an option inside a dictionary is named with its path."""
@@ -196,14 +238,38 @@ def readme(role: Role) -> str:
         "",
     ]
     lines += table(role.options) if role.options else ["This role has none."]
-    required = [name for name, option in role.options.items() if option.get("required")]
+    lines += ["", *usage(role)]
     lines += [
+        "## License",
         "",
+        "GPL-3.0-or-later",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def usage(role: Role) -> list[str]:
+    """How the role is used: an example where it can be used alone, else by which playbook."""
+    use = USES.get(role.name, Use(NODES))
+    if not use.hosts:
+        return [
+            "## Use",
+            "",
+            f"This role is for the playbook `{COLLECTION}.{use.playbook}` only. It needs what other roles of it",
+            "have read and done.",
+            "",
+        ]
+    needs = f" It needs {use.needs}." if use.needs else ""
+    checks = "" if role.name == "preflight" else " Role preflight checks the inventory and the machines: run it first."
+    required = [name for name, option in role.options.items() if option.get("required")]
+    return [
         "## Example",
+        "",
+        f"The role can be used alone.{needs}{checks}",
         "",
         "```yaml",
         f"- name: {role.title.rstrip('.')}",
-        "  hosts: kube_control_plane:kube_node",
+        f"  hosts: {use.hosts}",
         "  gather_facts: false",
         "  become: true",
         "  roles:",
@@ -212,12 +278,7 @@ def readme(role: Role) -> str:
         *(f"        {name}: ...  # required" for name in required),
         "```",
         "",
-        "## License",
-        "",
-        "GPL-3.0-or-later",
-        "",
     ]
-    return "\n".join(lines)
 
 
 def variables(roles: list[Role]) -> str:

@@ -193,7 +193,8 @@ def test_manifests_are_fetched_and_verified(tmp_path: Path, publisher: str, look
     given = {
         "ansible_connection": "local",
         "ansible_python_interpreter": sys.executable,
-        "__preflight": {"seed": "cp1"},
+        "__preflight": {"seed": "cp1", "seeds": ["cp1"]},
+        "__preflight_delegated": {"results": []},
         "network_calico_manifests": [{"url": publisher, "sha256": sha256}],
     }
     (tmp_path / "play.yml").write_text(json.dumps(FETCH))

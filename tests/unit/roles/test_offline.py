@@ -91,7 +91,12 @@ def compared(**in_order: list[str]) -> dict[str, Any]:
     ],
 )
 def test_where_releases_are_worked_on(enabled: bool, hostvars: dict[str, Any], expected: str) -> None:
-    play = {"ansible_play_hosts": ["cp1", "cp2"], "hostvars": hostvars, "__preflight": {"seed": "cp2"}}
+    play = {
+        "ansible_play_hosts": ["cp1", "cp2"],
+        "hostvars": hostvars,
+        "__preflight": {"seed": "cp2", "seeds": ["cp2"]},
+        "__preflight_delegated": {"results": []},
+    }
     assert value("__helm_host", "helm", helm_enabled=enabled, **play) == expected
 
 
