@@ -224,8 +224,8 @@ def run_scenarios(options: list[str], lane: int) -> list[str]:
     return [*problems, *([f"deprecated features in use: {deprecated}"] if deprecated else [])]
 
 
-# The life of one cluster: planned, made while it is watched, unchanged, drifted, broken, and at last taken off and built
-# again. Then clusters of other kinds.
+# The life of one cluster: planned, made while it is watched, unchanged, drifted, broken, and at last taken off and
+# built again. Then clusters of other kinds.
 E2E = [
     "tests/e2e/test_bad_input.py",
     "tests/e2e/test_plan.py",

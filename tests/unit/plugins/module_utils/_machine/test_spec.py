@@ -61,7 +61,7 @@ def test_good_arguments() -> None:
         ({"files": [{"path": "/a", "state": "absent", "content": ""}]}, "state absent takes no content"),
         ({"files": [{"path": "/a", "state": "directory", "validate": "x %s"}]}, "state directory takes no content"),
         ({"files": [{"path": "/a/b", "content": "", "within": "/a"}]}, "within goes with state directory only"),
-        ({"files": [{"path": "/a/../b", "state": "directory", "within": "/a"}]}, "the path has to lie below /a, without"),
+        ({"files": [{"path": "/a/../b", "state": "directory", "within": "/a"}]}, "the path has to lie below /a"),
         ({"files": [{"path": "/a", "block": "x"}]}, "block and block_name belong together"),
         ({"files": [{"path": "/a", "content": "x", "block_name": "n"}]}, "block and block_name belong together"),
         ({"files": [{"path": "/a", "block": "x", "block_name": "a b"}]}, "block_name 'a b' may hold"),
