@@ -11,18 +11,24 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import lost_hosts
+
 display = Display()
+#: By a node's readiness; None for a host that is no Node.
+STATUS = {True: "Ready", False: "NotReady", None: "no Node"}
 COLUMNS = ("NODE", "ROLE", "STATUS", "VERSION", "ADDRESS", "VIP")
 
 
-def rows(nodes: Sequence[Mapping[str, Any]], holders: Collection[str]) -> list[tuple[str, ...]]:
-    """Return a row for each node, control planes first."""
+def rows(
+    nodes: Sequence[Mapping[str, Any]], holders: Collection[str], remarks: Mapping[str, str] | None = None
+) -> list[tuple[str, ...]]:
+    """Return a row for each node, control planes first; `remarks` follow a node's status."""
     ordered = sorted(nodes, key=lambda node: (not node["control_plane"], node["name"]))
     return [
         (
             node["name"],
             "control plane" if node["control_plane"] else "worker",
-            "Ready" if node["ready"] else "NotReady",
+            ", ".join(filter(None, (STATUS[node["ready"]], (remarks or {}).get(node["name"])))),
             node["version"],
             node["address"],
             "held" if node["name"] in holders else "",
@@ -66,6 +72,7 @@ class ActionModule(ActionBase):
                 "vip": {"type": "str", "default": ""},
                 "server": {"type": "str", "required": True},
                 "kubeconfig": {"type": "path", "required": True},
+                "problems": {"type": "list", "elements": "str", "default": []},
             }
         )
         variables = task_vars or {}
@@ -78,11 +85,20 @@ class ActionModule(ActionBase):
         ]
         control_planes = [name for name, host in hosts.items() if host["control_plane"]]
         problem = vip_problem(arguments["vip"], holders, set(control_planes) <= set(seen))
-        display.display(table([COLUMNS, *rows(arguments["nodes"], holders)]))
+        started, left = (variables.get(name, ()) for name in ("ansible_play_hosts_all", "ansible_play_hosts"))
+        lost = lost_hosts.lost_hosts(hosts, started, left, variables["hostvars"].raw_get)
+        nodes = [*arguments["nodes"], *lost_hosts.without_node(arguments["nodes"], hosts, lost)]
+        remarks = lost_hosts.remarks(nodes, hosts, lost)
+        display.display(table([COLUMNS, *rows(nodes, holders, remarks)]))
         display.display(
             f"\nThe API is at {arguments['server']}. To use it:\n  export KUBECONFIG={arguments['kubeconfig']}"
         )
-        result.update(changed=False, vip_holders=holders)
-        if problem:
-            result.update(failed=True, msg=problem)
+        if lost_hosts.note(lost):
+            display.display(lost_hosts.note(lost))
+        verified = {name: variables["hostvars"].raw_get(name)[arguments["verified_var"]] for name in seen}
+        problems = [*filter(None, arguments["problems"]), *lost_hosts.unverified(verified), *lost_hosts.failures(lost)]
+        problems += [problem] if problem else []
+        result.update(changed=False, vip_holders=holders, not_reached=[*lost])
+        if problems:
+            result.update(failed=True, msg="\n".join(problems))
         return result

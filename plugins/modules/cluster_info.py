@@ -12,7 +12,8 @@ short_description: Nodes and health of a cluster
 version_added: 0.1.0
 description:
   - Returns the nodes with their versions, roles and readiness, and the health checks of the API, etcd's among them.
-  - Can wait until named nodes are Ready.
+  - Can wait until named nodes are Ready, and until the cluster's DNS has a pod that is ready. It does not wait long for
+    what can't come, such as a node whose kubelet has stopped reporting.
 author:
   - kubestead contributors (@kubestead)
 options:
@@ -21,8 +22,16 @@ options:
     type: list
     elements: str
     default: []
+  dns:
+    description: Whether to wait for the DNS of kubeadm (Service C(kube-system/kube-dns)), too.
+    type: bool
+    default: false
+  strict:
+    description: Whether to fail where nodes or DNS are not ready in time. V(false) returns why in RV(problems).
+    type: bool
+    default: true
   timeout:
-    description: Seconds to wait for O(ready_nodes).
+    description: Seconds to wait for O(ready_nodes) and O(dns).
     type: int
     default: 300
 extends_documentation_fragment:
@@ -60,6 +69,17 @@ health:
   returned: success
   type: dict
   sample: {etcd: true, ping: true}
+problems:
+  description: What was waited for and did not become ready.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+dns:
+  description: Whether DNS has a pod that is ready, as far as it was asked and can be told.
+  returned: success
+  type: bool
+  sample: true
 server:
   description: Where the API was reached.
   returned: success
@@ -69,7 +89,8 @@ server:
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -78,6 +99,9 @@ from ansible_collections.kubestead.cluster.plugins.module_utils._kube import Api
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import guard
 
 CHECK = re.compile(r"^\[([+-])\](\S+)", re.MULTILINE)
+DNS_PODS = "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns"
+# How long a node may be silent, and DNS without a pod elsewhere, before nothing is to be hoped for.
+SILENT_SECONDS = 60
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 
 
@@ -113,25 +137,104 @@ def unready(nodes: list[dict[str, Any]], wanted: list[str]) -> list[str]:
     return [name for name in wanted if name not in there]
 
 
-def wait(api: Api, wanted: list[str], timeout: float) -> list[dict[str, Any]]:
-    """Return the nodes once those that are wanted are Ready."""
-    deadline = time.monotonic() + timeout
+@dataclass(frozen=True)
+class Dns:
+    """The pods of the cluster's DNS: how many are ready on nodes that report, and what the others are."""
+
+    ready: int
+    lacking: tuple[str, ...]
+    hopeless: bool
+
+    @property
+    def problem(self) -> str:
+        """Return what is wrong; "" where a pod is ready, or where this is not kubeadm's DNS."""
+        if self.ready or not self.lacking:
+            return ""
+        return (
+            f"DNS: found no ready pod of it ({'; '.join(self.lacking)}), expected one at least; start the nodes that "
+            "are named, or delete their Nodes if they are gone for good (kubectl delete node), so that the pods start "
+            "elsewhere"
+        )
+
+
+def dns_state(pods: Sequence[Mapping[str, Any]], lost: Collection[str]) -> Dns:
+    """Return the state of DNS from its pods and the nodes whose kubelet does not report."""
+    ready, lacking, living = 0, [], False
+    for pod in pods:
+        node = pod["spec"].get("nodeName")
+        conditions = pod.get("status", {}).get("conditions") or []
+        if node in lost:
+            lacking.append(f"{pod['metadata']['name']} on {node}, which does not report")
+        elif any(item["type"] == "Ready" and item["status"] == "True" for item in conditions):
+            ready += 1
+        else:
+            living = True
+            place = f" on {node}" if node else ""
+            lacking.append(f"{pod['metadata']['name']}{place}: {pod.get('status', {}).get('phase', 'Pending')}")
+    return Dns(ready, tuple(lacking), hopeless=not living)
+
+
+def silent(nodes: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the nodes whose kubelet has stopped reporting: their machine is down, or has lost the network."""
+    return {
+        node["metadata"]["name"]
+        for node in nodes
+        for item in node.get("status", {}).get("conditions") or []
+        if item["type"] == "Ready" and item["status"] == "Unknown"
+    }
+
+
+@dataclass(frozen=True)
+class Found:
+    """The cluster after the wait."""
+
+    nodes: list[dict[str, Any]]
+    dns: bool
+    problems: list[str]
+
+
+def wait(api: Api, params: Mapping[str, Any]) -> Found:
+    """Return the cluster once what is wanted is ready, or can't become it, or the time is over."""
+    wanted, timeout = params["ready_nodes"], params["timeout"]
+    start = time.monotonic()
     while True:
-        nodes = [view(node) for node in api.request("GET", "/api/v1/nodes")["items"]]
+        items = api.request("GET", "/api/v1/nodes")["items"]
+        nodes, lost = [view(node) for node in items], silent(items)
         waiting = unready(nodes, wanted)
-        if not waiting:
-            return nodes
-        if time.monotonic() > deadline:
-            raise NotReady(
-                f"nodes {', '.join(waiting)}: not Ready after {timeout:.0f} s; look at `kubectl describe node` and at "
-                "the pods of the network in namespace kube-flannel"
-            )
+        dns = dns_state(api.request("GET", DNS_PODS)["items"], lost) if params["dns"] else Dns(1, (), False)
+        if not waiting and not dns.problem:
+            return Found(nodes, True, [])
+        # A kubelet that starts again reports within seconds. DNS leaves a dead node after 30 s.
+        hopeless = set(waiting) <= lost and (dns.hopeless or not dns.problem)
+        limit = min(timeout, SILENT_SECONDS) if hopeless else timeout
+        if time.monotonic() - start > limit:
+            return Found(nodes, not dns.problem, problems(waiting, lost, dns, limit))
         time.sleep(0.5)
+
+
+def problems(waiting: Sequence[str], lost: Collection[str], dns: Dns, limit: float) -> list[str]:
+    """Return what is not ready, and why."""
+    gone = [name for name in waiting if name in lost]
+    others = [name for name in waiting if name not in lost]
+    found = []
+    if gone:
+        found.append(
+            f"nodes {', '.join(gone)}: not Ready, their kubelet has stopped reporting; look at `journalctl -u kubelet` "
+            "there"
+        )
+    if others:
+        found.append(
+            f"nodes {', '.join(others)}: not Ready after {limit:.0f} s; look at `kubectl describe node` and at the "
+            "pods of the network in namespace kube-flannel"
+        )
+    return [*found, dns.problem] if dns.problem else found
 
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "kubeconfig": {"type": "path", "required": True},
     "ready_nodes": {"type": "list", "elements": "str", "default": []},
+    "dns": {"type": "bool", "default": False},
+    "strict": {"type": "bool", "default": True},
     "timeout": {"type": "int", "default": 300},
 }
 
@@ -139,10 +242,19 @@ ARGUMENT_SPEC: dict[str, Any] = {
 def run(params: Mapping[str, Any], _check_mode: bool) -> dict[str, Any]:
     """Return the module's result; nothing is ever changed."""
     api = connect(params["kubeconfig"])
-    nodes = wait(api, params["ready_nodes"], params["timeout"])
+    found = wait(api, params)
+    if found.problems and params["strict"]:
+        raise NotReady("; ".join(found.problems))
     # An API that is not ready says so with status 500, and why in the text.
     _status, text = api.raw("GET", "/readyz?verbose")
-    return {"changed": False, "nodes": nodes, "health": parse_readyz(text), "server": api.server}
+    return {
+        "changed": False,
+        "nodes": found.nodes,
+        "dns": found.dns,
+        "problems": found.problems,
+        "health": parse_readyz(text),
+        "server": api.server,
+    }
 
 
 def main() -> None:

@@ -12,7 +12,9 @@ short_description: Print the cluster as a table
 version_added: 0.1.0
 description:
   - Prints nodes, roles, versions, addresses and the holder of the virtual IP, and how to reach the cluster.
-  - Fails when the virtual IP is not held by exactly one control plane.
+  - Names the hosts that were not reached.
+  - Fails with all problems at once. These are O(problems), what M(kubestead.cluster.node_verify) found on hosts, hosts
+    on which a step failed, and a virtual IP that is not held by exactly one control plane.
 author:
   - kubestead contributors (@kubestead)
 options:
@@ -41,6 +43,11 @@ options:
     description: The operator's kubeconfig on the controller.
     type: path
     required: true
+  problems:
+    description: Further problems, with which the task fails. Empty ones are none.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - kubestead.cluster.attributes.read_only
 """
@@ -63,4 +70,10 @@ vip_holders:
   type: list
   elements: str
   sample: [cp1]
+not_reached:
+  description: The hosts of the play that left it before its end, because they were unreachable or a step failed there.
+  returned: always
+  type: list
+  elements: str
+  sample: [w1]
 """

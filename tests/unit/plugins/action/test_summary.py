@@ -17,7 +17,7 @@ from ansible_collections.kubestead.cluster.plugins.modules import summary as doc
 HOSTS = {
     "CP1": {"node_name": "cp1", "control_plane": True},
     "CP2": {"node_name": "cp2", "control_plane": True},
-    "W1": {"node_name": "w1", "control_plane": False},
+    "W1": {"node_name": "w1", "control_plane": False, "ip": "10.90.0.21"},
 }
 NODES = [
     {"name": "w1", "control_plane": False, "ready": False, "version": "v1.36.3", "address": "10.90.0.21"},
@@ -34,13 +34,21 @@ class HostVars:
         return {"verified": self.results[name]} if name in self.results else {}
 
 
-def run(results: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, **more: Any) -> tuple[Any, str]:
+#: Hosts that left the play of a test that loses hosts.
+LOST = {"W1"}
+
+
+def run(
+    results: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, lost: bool = False, **more: Any
+) -> tuple[Any, str]:
     args = {"nodes": NODES, "hosts": HOSTS, "verified_var": "verified", "vip": "10.90.0.100"}
     args |= {"server": "https://10.90.0.100:8443", "kubeconfig": "/home/me/kubeconfig"} | more
     shown: list[str] = []
     monkeypatch.setattr(summary.display, "display", shown.append)
     action = summary.ActionModule(mock.Mock(args=args, async_val=0), mock.Mock(), mock.Mock(), None, mock.Mock(), None)
-    return action.run(task_vars={"hostvars": HostVars(results)}), "\n".join(shown)
+    there = [name for name in HOSTS if name not in LOST]
+    play = {"ansible_play_hosts_all": list(HOSTS), "ansible_play_hosts": there if lost else list(HOSTS)}
+    return action.run(task_vars={"hostvars": HostVars(results), **play}), "\n".join(shown)
 
 
 def held(*names: str) -> dict[str, dict[str, Any]]:
@@ -91,6 +99,36 @@ def test_without_a_vip(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "failed" not in result
 
 
+def test_a_machine_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, shown = run({**held("CP2"), "W1": {"unreachable": True, "msg": "No route"}}, monkeypatch, lost=True)
+    assert ("failed" in result, result["not_reached"]) == (False, ["W1"])
+    assert "w1    worker         NotReady, unreachable  v1.36.3  10.90.0.21\n" in shown
+    assert "\n\nNot reached: W1. Nothing was prepared, joined, labelled or verified there." in shown
+
+
+def test_one_that_is_down_and_no_node_yet_and_a_node_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = [*NODES[1:], {**NODES[0], "name": "old", "ready": True}]
+    results = {**held("CP2"), "W1": {"unreachable": True}}
+    _result, shown = run(results, monkeypatch, lost=True, nodes=nodes)
+    assert "old   worker         Ready, not in the inventory  v1.36.3  10.90.0.21\n" in shown
+    assert "w1    worker         no Node, unreachable                  10.90.0.21\n" in shown
+
+
+def test_all_problems_at_once_each_with_its_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = {"failed": False, "msg": "Task failed: Module failed: service kubernetes: found no answer"}
+    results = {"CP1": silent, "CP2": silent, "W1": {"failed": True, "msg": "no disk"}}
+    result, shown = run(results, monkeypatch, lost=True, problems=["", "DNS: found no ready pod"])
+    assert result["failed"] is True
+    assert result["msg"].splitlines()[:3] == [
+        "DNS: found no ready pod",
+        "CP1, CP2: service kubernetes: found no answer",
+        "W1: no disk",
+    ]
+    assert "W1: found that a step failed there (see above)" in result["msg"]
+    assert "w1    worker         NotReady, failed" in shown
+    assert "Not reached" not in shown
+
+
 def test_the_module_documents_what_the_action_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     options = yaml.safe_load(documentation.DOCUMENTATION)["options"]
-    assert options.keys() == {"nodes", "hosts", "verified_var", "vip", "server", "kubeconfig"}
+    assert options.keys() == {"nodes", "hosts", "verified_var", "vip", "server", "kubeconfig", "problems"}

@@ -94,6 +94,7 @@ class Api:
         # What somebody else does just before the next patch comes.
         self.meanwhile: list[Callable[[], None]] = []
         self.kubeconfig = ""
+        self.dns_pods: list[dict[str, Any]] = []
 
     def node(self, name: str) -> Any:
         return next(node for node in self.nodes["items"] if node["metadata"]["name"] == name)
@@ -132,6 +133,8 @@ def api(tmp_path: Path) -> Iterator[Api]:
         def do_GET(self) -> None:
             if self.path == "/readyz?verbose":
                 self.answer(state.status, state.readyz)
+            elif self.path == "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns":
+                self.answer(state.status, json.dumps({"items": state.dns_pods}))
             else:
                 assert self.path == "/api/v1/nodes"
                 self.answer(state.status, json.dumps(state.nodes))

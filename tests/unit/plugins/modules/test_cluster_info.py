@@ -85,9 +85,61 @@ def test_nodes_that_do_not_become_ready(api: Any, run_module: Run) -> None:
     ready["status"] = "Unknown"
     result = run_module(cluster_info, kubeconfig=api.kubeconfig, ready_nodes=["cp1", "w1", "w9"], timeout=0)
     assert result["msg"] == (
-        "nodes w1, w9: not Ready after 0 s; look at `kubectl describe node` and at the pods of the network in "
-        "namespace kube-flannel"
+        "nodes w1: not Ready, their kubelet has stopped reporting; look at `journalctl -u kubelet` there; nodes w9: "
+        "not Ready after 0 s; look at `kubectl describe node` and at the pods of the network in namespace kube-flannel"
     )
+
+
+def pod(name: str, node: str | None, ready: bool = True) -> dict[str, Any]:
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": str(ready)}]}
+    return {"metadata": {"name": name}, "spec": {"nodeName": node} if node else {}, "status": status if node else {}}
+
+
+@pytest.mark.parametrize(
+    ("pods", "ready", "hopeless", "problem"),
+    [
+        ([pod("a", "w1"), pod("b", "cp1")], 1, True, ""),
+        ([], 0, True, ""),
+        (
+            [pod("a", "cp1"), pod("b", "cp1")],
+            0,
+            True,
+            "a on cp1, which does not report; b on cp1, which does not report",
+        ),
+        ([pod("a", "cp1"), pod("b", "w1", ready=False)], 0, False, "a on cp1, which does not report; b on w1: Running"),
+        ([pod("a", "cp1"), pod("b", None)], 0, False, "a on cp1, which does not report; b: Pending"),
+    ],
+)
+def test_dns(pods: list[dict[str, Any]], ready: int, hopeless: bool, problem: str) -> None:
+    state = cluster_info.dns_state(pods, {"cp1"})
+    assert (state.ready, state.hopeless) == (ready, hopeless)
+    assert problem in state.problem
+    assert bool(problem) is bool(state.problem)
+
+
+@pytest.mark.parametrize(
+    ("unready", "pods", "seconds"),
+    [
+        # The machine is down: nothing is waited for that only it could do.
+        ("Unknown", [pod("a", "w1")], 60),
+        ("Unknown", [pod("a", "w1"), pod("b", "cp1", ready=False)], 300),
+        ("False", [pod("a", "cp1")], 300),
+    ],
+)
+def test_how_long_is_waited_for_what_can_not_come(
+    api: Any, run_module: Run, monkeypatch: pytest.MonkeyPatch, unready: str, pods: list[dict[str, Any]], seconds: int
+) -> None:
+    next(item for item in api.node("w1")["status"]["conditions"] if item["type"] == "Ready")["status"] = unready
+    api.dns_pods = pods
+    clock = [0.0]
+    monkeypatch.setattr(cluster_info.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(cluster_info.time, "sleep", lambda _seconds: clock.__setitem__(0, clock[0] + 10))
+    arguments = {"ready_nodes": ["cp1", "w1"], "dns": True, "strict": False}
+    result = run_module(cluster_info, kubeconfig=api.kubeconfig, **arguments)
+    assert clock[0] == seconds + 10
+    assert result["problems"][0].startswith("nodes w1: not Ready")
+    assert result["dns"] is (pods == [pod("a", "cp1")])
+    assert len(result["problems"]) == (1 if result["dns"] else 2)
 
 
 def test_forbidden(api: Any, run_module: Run) -> None:
