@@ -207,6 +207,14 @@ options:
         type: list
         elements: str
         default: []
+      owner:
+        description:
+          - Name under which the sources that are added are recorded, in C(/var/lib/kubestead/records/firewall).
+            Addresses of this record that are no longer in O(firewall.sources) are withdrawn. What was there before
+            stays, and so do networks.
+          - Without a name nothing is recorded and nothing withdrawn.
+        type: str
+        default: ""
   units:
     description: systemd's units, in this order.
     type: list

@@ -2,14 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lets the cluster through a firewall that is running: firewalld or ufw. Nothing is ever flushed."""
+"""Lets the cluster through a firewall that is running: firewalld or ufw. Nothing is ever flushed.
+
+Sources that were added here are recorded on the machine, by the name of their owner. So those that are no longer
+wanted, such as the address of a machine that left the inventory, are withdrawn, and what others have added stays.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from . import records
 from .base import Change, FindProgram, MachineError, Run, line_change, succeed
 
 FIREWALLD = "firewalld.service"
@@ -28,9 +35,22 @@ class Zone:
     ports: tuple[str, ...]
 
 
+#: The sources that were added here, by the name of the firewall.
+Added = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class FirewallRecord:
+    """What is written down before the calls are made, so that a killed run leaves no entry unknown, and after."""
+
+    path: str
+    during: Added
+    after: Added
+
+
 @dataclass(frozen=True)
 class FirewallStep:
-    """One call of the firewall's own tool."""
+    """One call of the firewall's own tool; without arguments only the record changes."""
 
     argv: tuple[str, ...]
     changes: tuple[Change, ...]
@@ -152,6 +172,34 @@ def _ufw_rules(
     return rules
 
 
+def withdraw_firewalld(
+    sources: Sequence[str], runtime: Mapping[str, Zone], permanent: Mapping[str, Zone]
+) -> list[FirewallStep]:
+    """Sources leave the trusted zone, where they are in it."""
+    empty = Zone((), (), ())
+    steps = []
+    for options, zones, label in ((("--permanent",), permanent, "permanent"), ((), runtime, "runtime")):
+        present = [item for item in sources if item in zones.get(_TRUSTED, empty).sources]
+        if present:
+            texts = [f"firewalld ({label}) zone {_TRUSTED} source {item}" for item in present]
+            changes = tuple(line_change(text + " removed", "firewalld", text, "") for text in texts)
+            arguments = ["--remove-source=" + item for item in present]
+            steps.append(FirewallStep(("firewall-cmd", *options, "--zone=" + _TRUSTED, *arguments), changes))
+    return steps
+
+
+def withdraw_ufw(sources: Sequence[str], present: Sequence[Sequence[str]]) -> list[FirewallStep]:
+    """One call for each rule of these sources that is there."""
+    steps = []
+    for arguments, tuples in _ufw_rules(sources, (), ipv6=False):
+        if any(text in present[family] for family, text in tuples):
+            route = arguments[0] == "route"
+            argv = ("ufw", "route", "delete", *arguments[1:]) if route else ("ufw", "delete", *arguments)
+            text = "ufw " + " ".join(arguments)
+            steps.append(FirewallStep(argv, (line_change(" ".join(argv), "ufw", text, ""),)))
+    return steps
+
+
 def plan_ufw(
     sources: Sequence[str], ports: Sequence[str], present: Sequence[Sequence[str]], ipv6: bool
 ) -> list[FirewallStep]:
@@ -189,11 +237,45 @@ def _plan_disabled(name: str) -> FirewallStep:
     return FirewallStep(argv, (line_change(f"firewall {name} disabled", name, "running", "disabled"),))
 
 
+def record_path(owner: str) -> str:
+    """Where the sources are recorded that were added for an owner."""
+    return f"{records.FOLDER}/firewall/{owner}.json"
+
+
+def read_added(path: str) -> dict[str, list[str]]:
+    """Return the record; one that can't be read says nothing, so that nothing is withdrawn by it."""
+    found = records.parse(_read(path).encode())
+    return {name: [str(item) for item in sources] for name, sources in found.items() if isinstance(sources, list)}
+
+
 def read_and_plan(
-    mode: str, sources: Sequence[str], ports: Sequence[str], firewalld: bool, find: FindProgram, run: Run
-) -> list[FirewallStep]:
-    """What a firewall that runs still lacks. ``firewalld``: whether systemd calls it active."""
+    mode: str,
+    sources: Sequence[str],
+    ports: Sequence[str],
+    firewalld: bool,
+    find: FindProgram,
+    run: Run,
+    owner: str = "",
+) -> tuple[list[FirewallStep], FirewallRecord | None]:
+    """What a firewall that runs still lacks, what it has too much of what was added for `owner`, and the new record.
+
+    ``firewalld``: whether systemd calls it active. Without an owner nothing is recorded, and nothing withdrawn.
+    """
     steps: list[FirewallStep] = []
+    before = read_added(record_path(owner)) if owner else {}
+    during, after = dict(before), dict(before)
+
+    def note(tool: str, missing: Sequence[str]) -> list[str]:
+        """Record the sources that are about to be added; return those that are to be withdrawn.
+
+        Networks stay: pods may still be in one that the inventory no longer has.
+        """
+        known = before.get(tool, [])
+        gone = [item for item in known if item not in sources and "/" not in item]
+        during[tool] = [*known, *(item for item in missing if item not in known)]
+        after[tool] = [item for item in during[tool] if item not in gone]
+        return gone
+
     if firewalld:
         if mode == "disabled":
             steps.append(_plan_disabled("firewalld"))
@@ -204,16 +286,50 @@ def read_and_plan(
             permanent = parse_zones(succeed(run, [program, "--permanent", "--list-all-zones"], what))
             default = default_zone(_read("/etc/firewalld/firewalld.conf"))
             steps += plan_firewalld(sources, ports, runtime, permanent, default)
+            trusted = permanent.get(_TRUSTED, Zone((), (), ())).sources
+            gone = note("firewalld", [item for item in sources if item not in trusted])
+            steps += withdraw_firewalld(gone, runtime, permanent)
     if ufw_enabled(_read(_UFW_SWITCH)):
         if mode == "disabled":
             steps.append(_plan_disabled("ufw"))
         else:
             ipv6 = re.search(r"^IPV6=[\"']?yes", _read("/etc/default/ufw"), re.MULTILINE | re.IGNORECASE) is not None
-            steps += plan_ufw(sources, ports, [parse_ufw(_read(path)) for path in _UFW_RULES], ipv6)
-    return steps
+            present = [parse_ufw(_read(path)) for path in _UFW_RULES]
+            steps += plan_ufw(sources, ports, present, ipv6)
+            gone = note("ufw", [item for item in sources if plan_ufw([item], (), present, ipv6)])
+            steps += withdraw_ufw(gone, present)
+    forgotten = sorted({item for name, known in before.items() for item in known if item not in after[name]})
+    if not owner or (not steps and not forgotten) or before == during == after:
+        return steps, None
+    if not steps:
+        # Somebody else has withdrawn them; if they come back, they are somebody else's.
+        text = f"firewall's record of {owner}: {', '.join(forgotten)}"
+        steps.append(FirewallStep((), (line_change(text + " forgotten", "firewall", text, ""),)))
+    return steps, FirewallRecord(record_path(owner), during, after)
+
+
+def write_record(path: str, added: Added) -> None:
+    """Put the record in place at once, durably."""
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    with open(path + ".new", "w", encoding="utf-8") as stream:
+        json.dump(added, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(path + ".new", path)
+
+
+def apply_all(steps: Sequence[FirewallStep], record: FirewallRecord | None, find: FindProgram, run: Run) -> None:
+    """Write down what is about to be added, make the calls, and write down what is left."""
+    if record is not None:
+        write_record(record.path, record.during)
+    for step in steps:
+        apply_firewall(step, find, run)
+    if record is not None:
+        write_record(record.path, record.after)
 
 
 def apply_firewall(step: FirewallStep, find: FindProgram, run: Run) -> None:
     """One call of the firewall's own tool."""
-    argv = [_program(step.argv[0], find), *step.argv[1:]]
-    succeed(run, argv, step.changes[0].summary)
+    if step.argv:
+        argv = [_program(step.argv[0], find), *step.argv[1:]]
+        succeed(run, argv, step.changes[0].summary)

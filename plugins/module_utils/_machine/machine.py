@@ -25,6 +25,7 @@ from . import (
 )
 from .base import Change, MachineError, refuse
 from .files import FileStep
+from .firewall import FirewallRecord
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Plan:
     selinux_files: list[FileStep] = field(default_factory=list)
     holds: list[Change] = field(default_factory=list)
     firewall: list[firewall.FirewallStep] = field(default_factory=list)
+    firewall_record: FirewallRecord | None = None
     daemon_reload: Change | None = None
     units: list[units.UnitStep] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -170,8 +172,8 @@ class Machine:
         states = units.read_units(names + walls, self.find, self.run)
         if wall is not None:
             active = states[firewall.FIREWALLD].active == "active"
-            plan.firewall = firewall.read_and_plan(
-                wall["mode"], wall["sources"], wall["ports"], active, self.find, self.run
+            plan.firewall, plan.firewall_record = firewall.read_and_plan(
+                wall["mode"], wall["sources"], wall["ports"], active, self.find, self.run, wall["owner"]
             )
         changed = files.changed_paths(plan.file_steps())
         paths = list(changed) + list(plan.swap.masks if plan.swap is not None else ())
@@ -201,8 +203,7 @@ class Machine:
             selinux.apply_selinux(plan.selinux)
         if plan.holds:
             holds.apply_holds(self.params["held_packages"], self.find, self.run)
-        for wall in plan.firewall:
-            firewall.apply_firewall(wall, self.find, self.run)
+        firewall.apply_all(plan.firewall, plan.firewall_record, self.find, self.run)
         if plan.daemon_reload is not None:
             units.daemon_reload(self.find, self.run)
         for unit in plan.units:

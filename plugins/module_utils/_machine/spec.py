@@ -67,6 +67,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "mode": {"type": "str", "choices": ["open", "disabled"], "default": "open"},
             "sources": {"type": "list", "elements": "str", "default": []},
             "ports": {"type": "list", "elements": "str", "default": []},
+            "owner": {"type": "str", "default": ""},
         },
     },
     "units": {
@@ -235,6 +236,8 @@ def problems(params: Mapping[str, Any]) -> list[str]:
     ]
     if params["firewall"] is not None:
         found += _check_sources(params["firewall"]["sources"])
+        if not re.fullmatch(r"[a-z0-9_-]*", params["firewall"]["owner"]):
+            found.append(f"firewall: owner {params['firewall']['owner']!r} has to consist of a-z, 0-9, _ and -")
         ports = map(firewall.port_problem, params["firewall"]["ports"])
         found += [f"firewall: {text}" for text in ports if text]
     found += [text for item in params["units"] for text in _check_unit(item)]

@@ -247,7 +247,9 @@ def test_every_section_is_applied_in_its_order(
     monkeypatch.setattr(selinux, "_ENFORCE", str(enforce))
     monkeypatch.setattr(holds, "uses_dpkg", lambda: True)
     monkeypatch.setattr(holds, "read_selections", lambda names: {"kubelet": "install"})
-    monkeypatch.setattr(firewall, "read_and_plan", lambda *unused: firewall.plan_ufw(["10.0.0.1"], [], [[], []], False))
+    monkeypatch.setattr(
+        firewall, "read_and_plan", lambda *unused: (firewall.plan_ufw(["10.0.0.1"], [], [[], []], False), None)
+    )
     result = run(
         capsys,
         kernel_modules=["overlay"],

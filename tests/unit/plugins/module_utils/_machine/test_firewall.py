@@ -118,9 +118,11 @@ def read_and_plan(
         calls.append(argv)
         return 0, ZONES, ""
 
-    steps = firewall.read_and_plan(mode, ["10.90.0.11"], ["80/tcp"], firewalld, lambda name: "/bin/" + name, run)
-    for step in steps:
-        firewall.apply_firewall(step, lambda name: "/bin/" + name, run)
+    steps, record = firewall.read_and_plan(
+        mode, ["10.90.0.11"], ["80/tcp"], firewalld, lambda name: "/bin/" + name, run
+    )
+    assert record is None
+    firewall.apply_all(steps, record, lambda name: "/bin/" + name, run)
     return [change.summary for step in steps for change in step.changes]
 
 
@@ -162,3 +164,154 @@ def test_read(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x")
     assert firewall._read(str(tmp_path / "a")) == "x"
     assert firewall._read(str(tmp_path / "b")) == ""
+
+
+class Walls:
+    """A machine with firewalld and ufw, both running; what the calls say becomes of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, *trusted: str) -> None:
+        self.permanent, self.runtime, self.rules = list(trusted), list(trusted), [""]
+        self.dies_at = ""
+        monkeypatch.setattr(firewall.records, "FOLDER", str(folder))
+        read = firewall._read
+        texts = {"/etc/ufw/ufw.conf": "ENABLED=yes\n", "/etc/default/ufw": "IPV6=no\n"}
+        monkeypatch.setattr(
+            firewall,
+            "_read",
+            lambda path: (
+                read(path)
+                if path.startswith(str(folder))
+                else "\n".join(self.rules)
+                if path == "/etc/ufw/user.rules"
+                else texts.get(path, "")
+            ),
+        )
+        for source in trusted:
+            self.ufw(["allow", "from", source])
+
+    def ufw(self, argv: list[str]) -> None:
+        family, delete = "route:" if argv[0] == "route" else "", "delete" in argv
+        way, source = [item for item in argv if item not in ("route", "delete", "allow")]
+        to, come = (source, "0.0.0.0/0") if way == "to" else ("0.0.0.0/0", source)
+        line = f"### tuple ### {family}allow any any {to} any {come} in"
+        self.rules = [item for item in self.rules if item != line] + ([] if delete else [line])
+
+    def run(self, argv: list[str], **_options: Any) -> tuple[int, str, str]:
+        command = " ".join(argv)
+        if self.dies_at and self.dies_at in command:
+            raise KeyboardInterrupt
+        zone = self.permanent if "--permanent" in argv else self.runtime
+        if "--list-all-zones" in argv:
+            return 0, f"trusted\n  interfaces: \n  sources: {' '.join(zone)}\n  ports: \n", ""
+        if "ufw" in argv[0]:
+            self.ufw(argv[1:])
+        for item in argv:
+            verb, _equals, source = item.partition("=")
+            if verb == "--add-source":
+                zone.append(source)
+            elif verb == "--remove-source":
+                zone.remove(source)
+        return 0, "", ""
+
+    def converge(self, *sources: str, owner: str = "node") -> list[str]:
+        def find(name: str) -> str:
+            return "/bin/" + name
+
+        steps, record = firewall.read_and_plan("open", sources, [], True, find, self.run, owner)
+        firewall.apply_all(steps, record, find, self.run)
+        return [change.summary for step in steps for change in step.changes]
+
+    @property
+    def sources(self) -> list[list[str]]:
+        """In firewalld's permanent and runtime configuration, and in ufw's rules for incoming traffic."""
+        found = [line.split()[-2] for line in self.rules if line.startswith("### tuple ### allow")]
+        return [sorted(self.permanent), sorted(self.runtime), sorted(found)]
+
+
+def test_the_address_of_a_machine_that_left_is_withdrawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    walls = Walls(monkeypatch, tmp_path)
+    walls.converge("10.0.0.1", "10.0.0.2", "10.244.0.0/16")
+    assert walls.sources == [["10.0.0.1", "10.0.0.2", "10.244.0.0/16"]] * 3
+    assert walls.converge("10.0.0.1", "10.0.0.2", "10.244.0.0/16") == []
+    assert walls.converge("10.0.0.1", "10.0.0.3", "10.244.0.0/16") == [
+        "firewalld (permanent) zone trusted source 10.0.0.3 added",
+        "firewalld (runtime) zone trusted source 10.0.0.3 added",
+        "firewalld (permanent) zone trusted source 10.0.0.2 removed",
+        "firewalld (runtime) zone trusted source 10.0.0.2 removed",
+        "ufw allow from 10.0.0.3",
+        "ufw delete allow from 10.0.0.2",
+    ]
+    assert walls.sources == [["10.0.0.1", "10.0.0.3", "10.244.0.0/16"]] * 3
+    assert walls.converge("10.0.0.1", "10.0.0.3", "10.244.0.0/16") == []
+
+
+def test_what_others_added_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    walls = Walls(monkeypatch, tmp_path, "10.0.0.2", "192.0.2.7")
+    walls.converge("10.0.0.1", "10.0.0.2")
+    walls.converge("10.0.0.1")
+    assert walls.sources == [["10.0.0.1", "10.0.0.2", "192.0.2.7"]] * 3
+    # Another owner, and none, know nothing of the first one's.
+    assert walls.converge("10.0.0.1", owner="") == []
+    assert walls.converge("10.0.0.1", owner="other") == []
+    assert walls.converge("10.0.0.9", owner="other") != []
+    assert "10.0.0.1" in walls.sources[0]
+
+
+def test_networks_stay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    walls = Walls(monkeypatch, tmp_path)
+    walls.converge("10.0.0.1", "10.244.0.0/16")
+    assert walls.converge("10.0.0.1", "10.245.0.0/16") != []
+    assert walls.sources == [["10.0.0.1", "10.244.0.0/16", "10.245.0.0/16"]] * 3
+
+
+def test_a_killed_run_forgets_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    walls = Walls(monkeypatch, tmp_path)
+    both, one = ("10.0.0.1", "10.0.0.2"), ("10.0.0.1",)
+    for place, wanted in (("--zone=trusted --add", both), ("ufw allow", both), ("", both), ("ufw delete", one)):
+        walls.dies_at = place
+        if place:
+            with pytest.raises(KeyboardInterrupt):
+                walls.converge(*wanted)
+        else:
+            walls.converge(*wanted)
+            assert walls.sources == [list(both)] * 3
+    walls.dies_at = ""
+    walls.converge(*one)
+    assert walls.sources == [["10.0.0.1"]] * 3
+    assert walls.converge(*one) == []
+
+
+def test_what_a_killed_run_added_is_withdrawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    walls = Walls(monkeypatch, tmp_path)
+    walls.dies_at = "ufw allow from 10.0.0.2"
+    with pytest.raises(KeyboardInterrupt):
+        walls.converge("10.0.0.1", "10.0.0.2")
+    assert walls.sources[0] == ["10.0.0.1", "10.0.0.2"]
+    walls.dies_at = ""
+    walls.converge("10.0.0.1")
+    assert walls.sources == [["10.0.0.1"]] * 3
+
+
+def test_what_is_withdrawn_by_hand_and_added_again_is_somebody_elses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    walls = Walls(monkeypatch, tmp_path)
+    walls.converge("10.0.0.1", "10.0.0.2")
+    for zone in (walls.permanent, walls.runtime):
+        zone.remove("10.0.0.2")
+    walls.ufw(["delete", "allow", "from", "10.0.0.2"])
+    assert walls.converge("10.0.0.1") == ["firewall's record of node: 10.0.0.2 forgotten"]
+    for zone in (walls.permanent, walls.runtime):
+        zone.append("10.0.0.2")
+    assert walls.converge("10.0.0.1") == []
+    assert "10.0.0.2" in walls.permanent
+
+
+def test_a_record_that_can_t_be_read_withdraws_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    walls = Walls(monkeypatch, tmp_path)
+    walls.converge("10.0.0.1", "10.0.0.2")
+    (path,) = (tmp_path / "firewall").iterdir()
+    assert path.name == "node.json"
+    path.write_text("torn")
+    assert walls.converge("10.0.0.1") == []
+    assert "10.0.0.2" in walls.permanent
