@@ -23,13 +23,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.kubestead.cluster.plugins.module_utils import _certificates
+from ansible_collections.kubestead.cluster.plugins.module_utils import _certificates, _durable
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine_state import read_text
 
 KUBERNETES = "etc/kubernetes"
 JOURNAL = "var/lib/kubestead/operation.json"
 SAVED = "var/lib/kubestead/saved"
+SAVED_NEW = f"{SAVED}.new"
 LOCK = "run/kubestead/operation.lock"
+OPERATIONS = ("init", "join", "reset")
+UNKNOWN = "unknown"
 # What kubeadm init and join leave behind (kubeadm reset documents the same list).
 TRACES = (
     f"{KUBERNETES}/kubelet.conf",
@@ -79,14 +82,17 @@ class Member:
 
 
 def read_journal(root: Path = Path("/")) -> str | None:
-    """Return the step ("init" or "join") that was begun and never ended, None where there is none."""
+    """Return the step ("init", "join" or "reset") that was begun and never ended, None where there is none.
+
+    A journal that can't be read is of a step all the same: "unknown".
+    """
     try:
-        return str(json.loads((root / JOURNAL).read_text(encoding="utf-8"))["operation"])
+        operation = json.loads((root / JOURNAL).read_text(encoding="utf-8"))["operation"]
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError):
-        # Cut off while it was written, so before the step itself began.
-        return None
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return UNKNOWN
+    return operation if operation in OPERATIONS else UNKNOWN
 
 
 @contextmanager
@@ -119,12 +125,18 @@ def wait_until(deadline: float, reason: str, timeout: float) -> None:
 
 
 def kubeadm_runs() -> bool:
-    """Tell whether any process is kubeadm (a child that outlived the run that started it)."""
+    """Return whether a kubeadm works on this machine's files (a child that outlived the run that started it).
+
+    One in a container has another root directory, and does not count.
+    """
+    here = os.stat("/")
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             try:
                 if (process / "comm").read_text().strip() == "kubeadm":
-                    return True
+                    root = os.stat(process / "root")
+                    if (root.st_dev, root.st_ino) == (here.st_dev, here.st_ino):
+                        return True
             except OSError:
                 # It ended meanwhile.
                 continue
@@ -136,18 +148,21 @@ def begin(operation: str, root: Path = Path("/")) -> None:
     journal = root / JOURNAL
     journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if read_journal(root) is None:
-        shutil.rmtree(root / SAVED, ignore_errors=True)
+        for folder in (SAVED, SAVED_NEW):
+            if (root / folder).exists():
+                shutil.rmtree(root / folder)
         if (root / KUBERNETES).exists():
-            shutil.copytree(root / KUBERNETES, root / SAVED, symlinks=True)
-    with journal.open("w", encoding="utf-8") as handle:
-        json.dump({"operation": operation, "since": int(time.time())}, handle)
-        handle.flush()
-        os.fsync(handle.fileno())
+            shutil.copytree(root / KUBERNETES, root / SAVED_NEW, symlinks=True)
+            _durable.sync_tree(str(root / SAVED_NEW))
+            (root / SAVED_NEW).rename(root / SAVED)
+    document = {"operation": operation, "since": int(time.time())}
+    _durable.write(str(journal), json.dumps(document).encode())
 
 
 def end(root: Path = Path("/")) -> None:
     """The step is complete: remove the journal and what was put aside."""
-    (root / JOURNAL).unlink(missing_ok=True)
+    if (root / JOURNAL).parent.is_dir():
+        _durable.remove(str(root / JOURNAL))
     shutil.rmtree(root / SAVED, ignore_errors=True)
 
 
@@ -191,11 +206,16 @@ def read_member(root: Path = Path("/"), api_port: int = 6443) -> Member:
         node_name=kubeconfig.node_name if kubeconfig else None,
         ca_hash=hash_of(ca_file),
         server=kubeconfig.server if kubeconfig else None,
-        leftovers=present if state == "partial" else [],
+        leftovers=leftovers(present, begun) if state == "partial" else [],
         api_healthy=api_is_ready(port=api_port) if is_control_plane else None,
         certificates=read_certificates(root / KUBERNETES / "pki"),
         cri_socket=read_cri_socket(root),
     )
+
+
+def leftovers(present: list[str], begun: str | None) -> list[str]:
+    """Return what is left of a step that was interrupted; a journal that can't be read is named, too."""
+    return [*present, f"/{JOURNAL}, which can't be read"] if begun == UNKNOWN else present
 
 
 def read_cri_socket(root: Path) -> str | None:

@@ -1929,7 +1929,15 @@ def check_endpoint_changed(cluster: ClusterIntent, hosts: Sequence[HostReport]) 
 
 def check_leftovers(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
     for host in hosts:
-        if host.membership == "partial" and host.member.get("partial_of") not in ("init", "join"):
+        if host.membership == "partial" and host.member.get("partial_of") == "reset":
+            yield error(
+                "leftovers",
+                host.name,
+                "an interrupted reset",
+                "a bare machine or a member of the cluster",
+                f"finish it with kubestead.cluster.reset --limit {host.name}",
+            )
+        elif host.membership == "partial" and host.member.get("partial_of") not in ("init", "join"):
             yield error(
                 "leftovers",
                 host.name,

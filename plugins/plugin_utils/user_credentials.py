@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import os
 import stat
 import traceback
@@ -22,6 +21,7 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.kubestead.cluster.plugins.module_utils import _durable
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.users import Account, Certificate, Kubeconfig
 
 try:
@@ -200,19 +200,7 @@ def write(path: str, kubeconfig: dict[str, Any]) -> None:
     """Put a kubeconfig in place at once, for nobody else to read."""
     folder = os.path.dirname(path)
     os.makedirs(folder, mode=FOLDER_MODE, exist_ok=True)
-    # One name for each user, so that the next run replaces what a killed one left behind.
-    name = os.path.join(folder, f".{os.path.basename(path)}.new")
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(name)
-    handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, MODE)
-    try:
-        with open(handle, "w", encoding="utf-8") as output:
-            output.write(text_of(kubeconfig))
-        os.chmod(name, MODE)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    _durable.write(path, text_of(kubeconfig).encode(), MODE)
 
 
 def remove(directory: str, names: Sequence[str]) -> None:

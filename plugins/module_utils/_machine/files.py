@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
+from .. import _durable
 from . import below, openpgp, records
 from .base import Change, FindProgram, MachineError, Run, line_change, refuse
 
@@ -423,14 +424,6 @@ def check_validation(steps: Sequence[FileStep], temporary: str, find: FindProgra
         os.unlink(path)
 
 
-def _sync_directory(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _write(step: FileStep, content: bytes, find: FindProgram, run: Run, label: Label) -> None:
     target = step.state.target
     directory = os.path.dirname(target)
@@ -438,24 +431,19 @@ def _write(step: FileStep, content: bytes, find: FindProgram, run: Run, label: L
     # hidden and with the same end: programs that read whole directories skip it, validators still know its kind;
     # always the same name: what a killed run leaves is replaced by the next one
     temporary = os.path.join(directory, ".kubestead-new." + os.path.basename(target))
-    if os.path.lexists(temporary):
-        os.unlink(temporary)
-    try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(content)
-            os.fchown(stream.fileno(), step.uid, step.gid)
-            os.fchmod(stream.fileno(), step.mode)
-            stream.flush()
-            os.fsync(stream.fileno())
-        label(target, temporary)
+
+    def check(path: str) -> None:
+        label(target, path)
         if step.wish.validate:
             program = find(step.wish.validate[0])
             if program is None:
                 raise MachineError(
                     f"{step.wish.path}: {step.wish.validate[0]}, which has to validate it, is not installed"
                 )
-            validate_file((program, *step.wish.validate[1:]), temporary, step.wish.path, run)
-        os.rename(temporary, target)
+            validate_file((program, *step.wish.validate[1:]), path, step.wish.path, run)
+
+    try:
+        _durable.write(target, content, step.mode, (step.uid, step.gid), temporary, check)
     except OSError as exc:
         if exc.errno == errno.EBUSY:
             raise MachineError(
@@ -464,10 +452,6 @@ def _write(step: FileStep, content: bytes, find: FindProgram, run: Run, label: L
                 "unmount it, so that it is an ordinary file"
             ) from exc
         raise MachineError(f"{step.wish.path} can't be written: {exc.strerror}") from exc
-    finally:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-    _sync_directory(directory)
 
 
 def _apply_within(step: FileStep) -> None:

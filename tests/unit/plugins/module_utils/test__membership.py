@@ -176,10 +176,39 @@ class TestJournal:
         assert list(journal.parent.iterdir()) == []
         membership.end(tmp_path)
 
-    @pytest.mark.parametrize("text", ["", '{"operation": "jo', "{}"])
-    def test_a_journal_cut_off_is_of_nothing_begun(self, tmp_path: Path, text: str) -> None:
-        put(tmp_path, membership.JOURNAL, text)
-        assert membership.read_journal(tmp_path) is None
+    @pytest.mark.parametrize(
+        "text", [b"", b'{"operation": "jo', b"{}", b"null", b"[]", b"3", b'{"operation": "dance"}', b"\xff\x00"]
+    )
+    def test_a_journal_that_can_t_be_read_is_of_a_step_all_the_same(
+        self, tmp_path: Path, api: list[int], text: bytes
+    ) -> None:
+        worker(tmp_path)
+        assert membership.read_member(tmp_path).state == "member"
+        put(tmp_path, membership.JOURNAL, "").write_bytes(text)
+        assert membership.read_journal(tmp_path) == "unknown"
+        found = membership.read_member(tmp_path)
+        assert (found.state, found.partial_of) == ("partial", "unknown")
+        assert found.leftovers[-1] == f"/{membership.JOURNAL}, which can't be read"
+
+    def test_a_journal_that_is_a_directory(self, tmp_path: Path) -> None:
+        (tmp_path / membership.JOURNAL).mkdir(parents=True)
+        assert membership.read_journal(tmp_path) == "unknown"
+
+    @pytest.mark.parametrize("cut", ["os.fsync", "os.rename", "os.open"])
+    def test_a_kill_while_the_journal_is_written_leaves_the_old_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: str
+    ) -> None:
+        membership.begin("init", tmp_path)
+        before = (tmp_path / membership.JOURNAL).read_bytes()
+
+        def killed(*_arguments: Any) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(cut, killed)
+            with pytest.raises(KeyboardInterrupt):
+                membership.begin("reset", tmp_path)
+        assert (tmp_path / membership.JOURNAL).read_bytes() == before
 
     def test_what_the_user_had_comes_back(self, tmp_path: Path) -> None:
         policy = put(tmp_path, "etc/kubernetes/audit-policy.yaml", "rules\n")
@@ -203,11 +232,12 @@ class TestJournal:
         membership.begin("join", tmp_path)
         assert [path.name for path in (tmp_path / membership.SAVED).iterdir()] == ["audit-policy.yaml"]
 
-    def test_a_copy_that_was_cut_off_is_made_again(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("folder", [membership.SAVED, membership.SAVED_NEW])
+    def test_a_copy_that_was_cut_off_is_made_again(self, tmp_path: Path, folder: str) -> None:
         put(tmp_path, "etc/kubernetes/audit-policy.yaml", "rules\n")
-        put(tmp_path, f"{membership.SAVED}/old.yaml", "of another time")
-        put(tmp_path, membership.JOURNAL, "")
+        put(tmp_path, f"{folder}/old.yaml", "of another time")
         membership.begin("init", tmp_path)
+        assert not (tmp_path / membership.SAVED_NEW).exists()
         assert [path.name for path in (tmp_path / membership.SAVED).iterdir()] == ["audit-policy.yaml"]
 
     def test_nothing_to_put_aside(self, tmp_path: Path) -> None:
@@ -293,6 +323,32 @@ class TestExclusive:
             pytest.fail("entered")
 
 
+#: A process that is called kubeadm, in a root directory of its own, as a container has.
+IN_A_CONTAINER = """
+import ctypes, os, sys, time
+CLONE_NEWUSER = 0x10000000
+if os.geteuid() != 0 and ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER):
+    raise OSError(ctypes.get_errno(), "unshare")
+open("/proc/self/comm", "w").write("kubeadm")
+os.chroot(sys.argv[1])
+print("inside", flush=True)
+time.sleep(30)
+"""
+
+
+def test_a_kubeadm_in_a_container_is_none_of_the_machine(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", IN_A_CONTAINER]
+    for root, runs in ((str(tmp_path), False), ("/", True)):
+        with subprocess.Popen([*command, root], stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "inside\n"
+                assert Path(f"/proc/{process.pid}/comm").read_text() == "kubeadm\n"
+                assert membership.kubeadm_runs() is runs
+            finally:
+                process.kill()
+
+
 def test_kubeadm_runs(tmp_path: Path) -> None:
     """A process of that name, whatever it is."""
     program = tmp_path / "kubeadm"
@@ -315,6 +371,10 @@ def test_processes_that_are_not_kubeadm(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(membership, "Path", lambda path: tmp_path if path == "/proc" else Path(path))
     assert not membership.kubeadm_runs()
     put(tmp_path, "3/comm", "kubeadm\n")
+    (tmp_path / "3/root").symlink_to(tmp_path)
+    assert not membership.kubeadm_runs()
+    put(tmp_path, "4/comm", "kubeadm\n")
+    (tmp_path / "4/root").symlink_to("/")
     assert membership.kubeadm_runs()
 
 
