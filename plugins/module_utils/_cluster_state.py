@@ -89,7 +89,7 @@ def parse_node(node: Mapping[str, Any], now: float) -> Node:
     """Parse one item of /api/v1/nodes. A Node that never reported is not Ready since it was made."""
     metadata = node["metadata"]
     conditions = node.get("status", {}).get("conditions") or []
-    ready = next((item for item in conditions if item["type"] == "Ready"), {})
+    ready: Mapping[str, Any] = next((item for item in conditions if item["type"] == "Ready"), {})
     since = ready.get("lastTransitionTime") or metadata["creationTimestamp"]
     elapsed = int(now - calendar.timegm(time.strptime(since, "%Y-%m-%dT%H:%M:%SZ")))
     return Node(

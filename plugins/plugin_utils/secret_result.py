@@ -12,6 +12,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -25,8 +26,12 @@ class SecretResultAction(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        result.update(self._execute_module(task_vars=task_vars))
         host = self._task.delegate_to or (task_vars or {}).get("inventory_hostname", "")
+        try:
+            result.update(self._execute_module(task_vars=task_vars))
+        except AnsibleConnectionFailure as error:
+            display.error(f"{host}: found no answer over SSH ({error}); start it and run again", wrap_text=False)
+            raise
         if self._task.no_log and self._task.diff and result.get("diff"):
             display.display(f"{host}:\n{unified(result['diff'])}")
         if result.get("failed"):

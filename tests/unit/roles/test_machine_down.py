@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, kubestead contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Preflight of site.yml while a machine does not answer: this machine is one host, the other's SSH fails.
+"""Preflight of site.yml, and reset.yml, while machines do not answer: this machine is one host, SSH to others fails.
 
-No run comes further than preflight: it finds an error in each.
+No run of site.yml comes further than preflight, which finds an error in each; reset.yml has no machine that answers.
 """
 
 from __future__ import annotations
@@ -21,21 +21,23 @@ from tests.unit.playbook import run_playbook
 UNREACHABLE = 4
 FAILED = 2
 SSH = "#!/bin/sh\necho 'ssh: connect to host port 22: No route to host' >&2\nexit 255\n"
-SITE = "- ansible.builtin.import_playbook: kubestead.cluster.site\n"
+PLAYBOOK = "- ansible.builtin.import_playbook: kubestead.cluster.{}\n"
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run site.yml on hosts that are this machine, or down."""
+    """Run a playbook, site.yml with --check, on hosts that are this machine, or down."""
     ssh = tmp_path / "ssh"
     ssh.write_text(SSH)
     ssh.chmod(0o755)
     down = {"ansible_ssh_executable": str(ssh), "ansible_ssh_retries": 0, "ansible_ssh_transfer_method": "piped"}
     living = {"ansible_connection": "local"}
 
-    def play(control_planes: dict[str, bool], workers: dict[str, bool], *options: str, **variables: Any) -> Any:
+    def play(
+        control_planes: dict[str, bool], workers: dict[str, bool], *options: str, name: str = "site", **variables: Any
+    ) -> Any:
         groups = {
             group: {
                 "hosts": {name: {"ansible_host": "127.0.0.1", **(living if up else down)} for name, up in hosts.items()}
@@ -44,8 +46,9 @@ def run(tmp_path: Path) -> Run:
         }
         variables = {"ansible_become": False, "ansible_python_interpreter": "/usr/bin/python3", **variables}
         (tmp_path / "hosts.yml").write_text(yaml.safe_dump({**groups, "all": {"vars": variables}}))
-        (tmp_path / "play.yml").write_text(SITE)
-        return run_playbook(tmp_path, "--inventory", "hosts.yml", "--check", *options)
+        (tmp_path / "play.yml").write_text(PLAYBOOK.format(name))
+        look = ("--check",) if name == "site" else ()
+        return run_playbook(tmp_path, "--inventory", "hosts.yml", *look, *options)
 
     return play
 
@@ -68,3 +71,21 @@ def test_a_control_plane_that_is_down_and_outside_the_limit_is_reported(run: Run
 
 def test_no_machine_at_all(run: Run) -> None:
     assert run({"cp1": False}, {"w1": False}).returncode == UNREACHABLE
+
+
+def test_a_reset_says_what_was_not_reset(run: Run) -> None:
+    result = run({"cp1": False}, {"w1": False}, name="reset", cluster_name="test", reset_confirm="test")
+    assert "w1: found no answer over SSH" in result.stdout, result.stdout + result.stderr
+    assert "nothing was removed there" in result.stdout
+    assert "Everything of the cluster that it has comes up again with it." in result.stdout
+    assert result.returncode == FAILED
+
+
+def test_a_reset_of_one_machine_says_how_it_leaves_the_cluster_when_it_is_gone(run: Run) -> None:
+    planes = {"cp1": False, "cp2": False, "cp3": False}
+    result = run(planes, {"w1": False}, "--limit", "w1:cp2", name="reset", cluster_vip="192.0.2.100")
+    said = " ".join(result.stdout.split())
+    assert "w1: found no answer over SSH" in said, result.stdout + result.stderr
+    assert "take it out of the inventory and of the cluster: kubectl delete node w1" in said
+    assert "kubectl delete node cp2 and remove its member of etcd" in said
+    assert result.returncode == FAILED

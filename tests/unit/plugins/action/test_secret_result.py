@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.kubestead.cluster.plugins.action import kubeadm_init, kubeadm_token
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import secret_result
@@ -52,6 +53,17 @@ def test_failure(action_class: Any, delegate_to: str | None, host: str, monkeypa
     result, shown = run(action_class, answer, monkeypatch, delegate_to)
     assert result["failed"] is True
     assert shown == [f"{host}: the API does not answer"]
+
+
+def test_a_machine_that_went_down_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(secret_result.display, "error", lambda message, **_options: shown.append(message))
+    task = mock.Mock(async_val=0, check_mode=False, delegate_to="cp3", no_log=True, diff=False)
+    action = kubeadm_init.ActionModule(task, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock(), None)
+    lost = AnsibleConnectionFailure("No route to host")
+    with mock.patch.object(action, "_execute_module", side_effect=lost), pytest.raises(AnsibleConnectionFailure):
+        action.run(task_vars={"inventory_hostname": "cp1"})
+    assert shown == ["cp3: found no answer over SSH (No route to host); start it and run again"]
 
 
 DIFF = {"before": "", "after": "token: <token>\nb\n", "after_header": "kubeadm init"}
