@@ -19,6 +19,7 @@ from ansible_collections.kubestead.cluster.plugins.module_utils._kube import (
     connect,
 )
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import manifests, templates
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.stored import Meanwhile
 
 SPEC = {
     "kubeconfig": {"type": "path", "required": True},
@@ -30,7 +31,7 @@ SPEC = {
     "wait": {"type": "int", "default": 0},
     "timeout": {"type": "int", "default": 120},
 }
-ERRORS = (ApiError, KubeconfigError, Unreachable, manifests.DefinitionError, manifests.NotDone)
+ERRORS = (ApiError, KubeconfigError, Meanwhile, Unreachable, manifests.DefinitionError, manifests.NotDone)
 
 
 class ActionModule(ActionBase):

@@ -27,6 +27,7 @@ from ansible_collections.kubestead.cluster.plugins.module_utils._kube import (
     Api,
     ApiError,
 )
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.stored import Meanwhile
 
 FIELD_MANAGER = "kubestead"
 RECORD = "/api/v1/namespaces/kube-system/configmaps/kubestead-parts"
@@ -76,6 +77,8 @@ OWN_FIELDS = ("managedFields", "resourceVersion", "generation", "uid", "creation
 NAME_LABEL = "kubernetes.io/metadata.name"
 KIND_OF_KINDS = "CustomResourceDefinition"
 POLL_SECONDS = 0.5
+#: How often to write the record again after others.
+ATTEMPTS = 5
 # All Nodes are a long answer in a large cluster, and a minute passes until one counts as lost.
 NODES_SECONDS = 5
 # Refusals that end once the part's own pods run and its kinds are served by every API server.
@@ -295,6 +298,8 @@ class Part:
         #: Whether namespaces of new objects are there.
         self._spaces: dict[str, bool] = {}
         self.recorded: dict[str, list[Identity]] = {}
+        #: The version of the record that was read, None where there is none.
+        self._version: str | None = None
         #: Namespaces and kinds that should go and stay, because others have objects in them.
         self.kept: dict[Identity, list[str]] = {}
         #: Objects that should go and stay, because somebody has put others in their place.
@@ -307,6 +312,7 @@ class Part:
     def read(self) -> None:
         """Read what all parts consist of."""
         record = self._api.get(RECORD) or {}
+        self._version = (record.get("metadata") or {}).get("resourceVersion")
         try:
             self.recorded = {
                 part: [Identity(*item) for item in json.loads(items)]
@@ -528,25 +534,55 @@ class Part:
         return list(identities) != self.recorded.get(self.name, [])
 
     def record(self, identities: Sequence[Identity]) -> None:
-        """Write down what the part consists of, unless just that is written."""
+        """Write down what the part consists of, unless just that is written.
+
+        The write carries the version that was read. Where another part was written meanwhile, it is tried again; where
+        this one was, a Meanwhile is raised: objects that the other run has applied must not be forgotten.
+        """
         if not self.differs(identities):
             return
-        rows = [[item.api_version, item.kind, item.namespace, item.name] for item in identities]
-        # null takes a key away.
-        data = {"data": {self.name: json.dumps(rows) if rows else None}}
-        try:
-            self._api.request("PATCH", RECORD, data, MERGE_PATCH)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            if not rows:
+        for _attempt in range(ATTEMPTS):
+            try:
+                self._version = self._write(identities)
+            except ApiError as error:
+                if error.status == 404:
+                    # Somebody has removed the record.
+                    self._version = None
+                    continue
+                if error.status != 409:
+                    raise
+            else:
+                self.recorded = {part: items for part, items in self.recorded.items() if part != self.name}
+                if identities:
+                    self.recorded[self.name] = list(identities)
                 return
-            place, _slash, name = RECORD.rpartition("/")
-            document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **data}
-            self._api.request("POST", place, document)
-        self.recorded = {part: items for part, items in self.recorded.items() if part != self.name}
-        if identities:
-            self.recorded[self.name] = list(identities)
+            before = self.recorded.get(self.name, [])
+            self.read()
+            if self.recorded.get(self.name, []) != before:
+                raise Meanwhile(
+                    f"ConfigMap kube-system/kubestead-parts: found that another run has changed {self.name} meanwhile; "
+                    "expected no other run; run again when it has ended"
+                )
+        raise Meanwhile(
+            f"ConfigMap kube-system/kubestead-parts: found that others wrote it {ATTEMPTS} times meanwhile; expected "
+            "no other run; run again when they have ended"
+        )
+
+    def _write(self, identities: Sequence[Identity]) -> str | None:
+        """Write the part's entry if the record is still as it was read; return the version that it has then."""
+        rows = [[item.api_version, item.kind, item.namespace, item.name] for item in identities]
+        place, _slash, name = RECORD.rpartition("/")
+        if self._version is not None:
+            # null takes a key away.
+            data = {self.name: json.dumps(rows) if rows else None}
+            change = {"metadata": {"resourceVersion": self._version}, "data": data}
+            written = self._api.request("PATCH", RECORD, change, MERGE_PATCH)
+        elif rows:
+            document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+            written = self._api.request("POST", place, {**document, "data": {self.name: json.dumps(rows)}})
+        else:
+            return None
+        return str(written["metadata"]["resourceVersion"])
 
     def apply(self, wanted: Mapping[Identity, Mapping[str, Any]], changes: Sequence[Change], timeout: float) -> None:
         """Do what was planned."""

@@ -128,21 +128,27 @@ class Cluster:
             assert body == {"propagationPolicy": "Background"}
             return self._delete(path)
         if method == "POST":
-            assert path not in self.objects
+            if path in self.objects:
+                raise self.refusal(409, "AlreadyExists", f"{path} already exists", method, path)
             return copy.deepcopy(self._store(path, copy.deepcopy(body)))
         assert method == "PATCH"
         if content_type == MERGE_PATCH:
-            live = self._found(method, path)
-            for field, value in leaves(body).items():
-                if value is None:
-                    drop(live, field)
-                else:
-                    put(live, field, value)
-            return copy.deepcopy(self._store(path, live))
+            return copy.deepcopy(self._merge(path, body))
         assert content_type == APPLY_PATCH
         assert query is not None
         assert {**query, "dryRun": ""} == {"fieldManager": "kubestead", "force": "true", "dryRun": ""}
         return copy.deepcopy(self._apply(path, copy.deepcopy(body), dry_run))
+
+    def _merge(self, path: str, body: Any) -> Object:
+        live: Object = self._found("PATCH", path)
+        if body.get("metadata", {}).get("resourceVersion") not in (None, live["metadata"]["resourceVersion"]):
+            raise self.refusal(409, "Conflict", "the object has been modified", "PATCH", path)
+        for field, value in leaves(body).items():
+            if value is None:
+                drop(live, field)
+            else:
+                put(live, field, value)
+        return self._store(path, live)
 
     def _found(self, method: str, path: str) -> Any:
         if path in self.kinds:

@@ -42,14 +42,15 @@ class Api:
 
     def get(self, path: str) -> Any:
         assert path in (RECORD, PARTS)
-        return self.object if path == RECORD else {"data": dict(self.parts)}
+        return self.object if path == RECORD else {"metadata": {"resourceVersion": "7"}, "data": dict(self.parts)}
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
         if path == PARTS:
             assert (method, content_type) == ("PATCH", "application/merge-patch+json")
+            assert body["metadata"] == {"resourceVersion": "7"}
             merged = {**self.parts, **body["data"]}
             self.parts = {name: text for name, text in merged.items() if text is not None}
-            return None
+            return self.get(path)
         assert RECORD.startswith(path)
         self.writes.append(method)
         if self.conflict:

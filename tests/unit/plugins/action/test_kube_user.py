@@ -114,6 +114,7 @@ class Api:
             # In a merge patch null takes a key away.
             body = {**body, "data": {key: value for key, value in body["data"].items() if value is not None}}
         self.objects[path] = json.loads(json.dumps(body))
+        self.objects[path].setdefault("metadata", {})["resourceVersion"] = str(len(self.calls))
         return self.get(path)
 
     def remembered(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
@@ -20,6 +21,7 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils.manifests import
     Part,
     UnknownKind,
 )
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.stored import Meanwhile
 
 SECRET = "hunter2"
 DEMO = "/api/v1/namespaces/demo"
@@ -737,6 +739,43 @@ class TestRecord:
         del cluster.objects[manifests.RECORD]
         part.apply({}, part.plan({}), 10)
         assert manifests.RECORD not in cluster.objects
+
+    @pytest.mark.parametrize("there", [False, True])
+    def test_another_part_that_is_recorded_meanwhile(self, cluster: Any, there: bool) -> None:
+        if there:
+            run(cluster, NAMESPACE)
+        one, other = Part(cluster, "demo"), Part(cluster, "metallb")
+        one.read()
+        other.read()
+        other.record(list(manifests.in_order([NAMESPACE])))
+        one.record(list(manifests.in_order([WEB])))
+        assert recorded(cluster) == {"demo": ["Deployment demo/web"], "metallb": ["Namespace demo"]}
+        assert one.recorded.keys() == {"demo", "metallb"}
+
+    def test_the_same_part_that_is_recorded_meanwhile(self, cluster: Any) -> None:
+        """What the other run has applied is not forgotten."""
+        run(cluster, NAMESPACE)
+        one, other = Part(cluster, "demo"), Part(cluster, "demo")
+        one.read()
+        other.read()
+        other.record(list(manifests.in_order([NAMESPACE, WEB])))
+        expected = (
+            "kube-system/kubestead-parts: found that another run has changed demo meanwhile; expected no other run"
+        )
+        wanted = manifests.in_order([NAMESPACE, SETTINGS])
+        changes = one.plan(wanted)
+        with pytest.raises(Meanwhile, match=expected):
+            one.apply(wanted, changes, 10)
+        assert recorded(cluster) == {"demo": ["Namespace demo", "Deployment demo/web"]}
+        assert not [path for path in cluster.objects if path.endswith("/settings")]
+
+    def test_a_record_that_others_write_all_the_time(self, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        run(cluster, NAMESPACE)
+        part = Part(cluster, "demo")
+        part.read()
+        monkeypatch.setattr(part, "_write", mock.Mock(side_effect=cluster.refusal(409, "Conflict", "modified")))
+        with pytest.raises(Meanwhile, match="found that others wrote it 5 times meanwhile"):
+            part.record(list(manifests.in_order([WEB])))
 
     def test_a_record_that_may_not_be_written(self, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         part = Part(cluster, "demo")
