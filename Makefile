@@ -44,7 +44,7 @@ demo: venv ## Bring up five machines and make a cluster of them
 	$(PY) -m tests.lab provide demo
 	$(PY) -m tests.lab up $(LAB) --source $(SOURCE)
 	$(BIN)/ansible-playbook playbooks/site.yml -i $(LAB_FILES)/hosts.yml
-	@echo KUBECONFIG=$(LAB_FILES)/kubeconfig
+	@echo KUBECONFIG=$(LAB_FILES)/$(LAB).kubeconfig
 
 demo-down: venv ## Remove what demo made
 	$(PY) -m tests.lab down $(LAB)

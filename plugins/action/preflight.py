@@ -91,6 +91,7 @@ class ActionModule(SettingsAction):
             seed=preflight.seed(hosts),
             seeds=preflight.seeds(hosts),
             initialised=preflight.initialised(hosts),
+            ca_hash=preflight.cluster_ca(hosts),
             joining=preflight.joining(hosts),
         )
         if errors:

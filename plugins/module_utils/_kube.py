@@ -130,9 +130,11 @@ def _read(path: str, expected: str) -> str:
 class Api:
     """The API of one cluster. Answers are JSON as it comes; a refusal is an :class:`ApiError`."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, retries: int | None = None) -> None:
         """Prepare connections; none is made yet."""
         self.server = access.server
+        #: The header Date of the last answer: the API server's clock.
+        self.date = ""
         self._headers = {"Accept": JSON, "User-Agent": "kubestead.cluster"}
         if access.token:
             self._headers["Authorization"] = f"Bearer {access.token}"
@@ -143,7 +145,7 @@ class Api:
             "timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             # What was sent may have been done: only what is safe to repeat is sent again.
             "retries": urllib3.Retry(
-                RETRIES,
+                RETRIES if retries is None else retries,
                 backoff_factor=0.2,
                 status_forcelist=[429, 503, 504],
                 allowed_methods=["GET", "PATCH", "PUT", "DELETE"],
@@ -168,6 +170,7 @@ class Api:
             )
         except HTTPError as error:
             raise Unreachable(f"{self.server}: the API did not answer{self._way}: {error}") from None
+        self.date = answer.headers.get("Date", "")
         return int(answer.status), answer.data.decode("utf-8", errors="replace")
 
     def text(self, path: str) -> str:
@@ -278,10 +281,14 @@ def _path_in_memory(text: str) -> Iterator[str]:
 
 def connect(kubeconfig: str) -> Api:
     """Return the API that a kubeconfig names."""
+    return Api(access_of(kubeconfig))
+
+
+def access_of(kubeconfig: str) -> Access:
+    """Read a kubeconfig by its path."""
     if IMPORT_ERROR:
         raise KubeconfigError(f"{kubeconfig}: reading it needs the Python packages urllib3 and PyYAML: {IMPORT_ERROR}")
-    text = _read(kubeconfig, "the kubeconfig that site.yml writes (cluster_kubeconfig)")
-    return Api(read_access(kubeconfig, text))
+    return read_access(kubeconfig, _read(kubeconfig, "the kubeconfig that site.yml writes (cluster_kubeconfig)"))
 
 
 def ready(node: Mapping[str, Any]) -> bool:

@@ -118,7 +118,8 @@ warnings_found:
 seed:
   description:
     - The control plane that starts the cluster or through which others join. The first healthy initialised one, else
-      the first initialised one, else the first whose init was interrupted, else the first of the group.
+      the first initialised one, else the first whose init was interrupted, else the first that was read, else the
+      first of the group.
   returned: always
   type: str
   sample: cp1
@@ -134,6 +135,11 @@ initialised:
   returned: always
   type: bool
   sample: false
+ca_hash:
+  description: Hash of the public key of the cluster's CA, as C(kubeadm join) takes it. Empty where none is known.
+  returned: always
+  type: str
+  sample: sha256:5f5b64e9bdca0a7fdd5aa8b4ae63d3e2a2c2e8ac0ee33c9b51f54cbb6fd6a1f0
 joining:
   description: The hosts that were read and are no members of the cluster yet, control planes first.
   returned: always

@@ -149,7 +149,7 @@ class Cluster:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.inventory = lab.folder / "hosts.yml"
-        self.kubeconfig = lab.folder / "kubeconfig"
+        self.kubeconfig = lab.folder / f"{lab.name}.kubeconfig"
         self.control_planes = [name for name, node in lab.nodes.items() if node.role == "kube_control_plane"]
 
     # The playbooks

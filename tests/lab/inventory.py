@@ -129,6 +129,7 @@ def variables(lab: Lab) -> dict[str, Any]:
     """The variables of all hosts."""
     control_planes = [name for name, node in lab.nodes.items() if node.role == "kube_control_plane"]
     return {
+        "cluster_name": lab.name,
         "cluster_version": lab.version,
         **({"cluster_vip": lab.vip} if len(control_planes) > 1 else {}),
         **mirror(lab),

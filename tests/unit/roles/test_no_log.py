@@ -19,7 +19,7 @@ FILES = sorted([*ROOT.glob("roles/*/tasks/**/*.yml"), *ROOT.glob("playbooks/*.ym
 # Tasks with `no_log: true`: their arguments or results hold secrets.
 WITHOUT_OUTPUT = {
     "control_plane/tasks/start.yml: start | Start the cluster",
-    "control_plane/tasks/start.yml: start | Write the operator's kubeconfig",
+    "control_plane/tasks/start.yml: start | Write the administrator's kubeconfig",
     "control_plane/tasks/start.yml: start | Let further machines join",
     "preflight/tasks/ports.yml: ports | Choose the nonce of this run",
 }
