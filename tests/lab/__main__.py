@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import re
@@ -13,8 +14,9 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from . import addons, artifacts, engine, images, nodes, offline, packages, programs, rootfs
 from .base import LabError, home, say, timed, write_atomic
@@ -54,7 +56,7 @@ def prepare(version: str, system: str, wanted_addons: Sequence[str] = ()) -> Non
     """All artifacts of a lab. Root file systems wait for the network and dpkg while Go uses the processors."""
     engine.ensure(programs.LAB)
     with timed("build"), ThreadPoolExecutor(max_workers=1) as beside:
-        systems = [beside.submit(rootfs.build, name) for name in (system, "mirror", "base", "smoke")]
+        systems = [beside.submit(make) for make in root_file_systems(system)]
         build_release(version, system)
         for name in wanted_addons:
             addons.build(addons.ADDONS[name], system)
@@ -78,12 +80,22 @@ def build(targets: Sequence[str]) -> None:
             raise LabError(f"nothing is called {target!r}; there are: {', '.join(known)}")
 
 
+def root_file_systems(system: str) -> Iterator[Callable[[], Path]]:
+    """Return what makes each root file system that a lab of this system needs."""
+    for name in (system, "mirror", "base", "smoke"):
+        yield functools.partial(rootfs.build, name)
+
+
 def build_programs() -> None:
-    """Compile whatever labs of the default version may be made of: the longest part of bringing up the first one."""
-    engine.ensure({**programs.GO, **programs.ARTIFACTS})
+    """Make what takes the longest when the first lab of the default version is brought up: programs and systems."""
+    engine.ensure(programs.LAB)
     of_addons = [component for addon in addons.ADDONS.values() for component in addon.components]
-    for component in (*components(RELEASES[DEFAULT_VERSION]), *of_addons):
-        artifacts.build(component)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        systems = [beside.submit(make) for make in root_file_systems(next(iter(NODE_SYSTEMS)))]
+        for component in (*components(RELEASES[DEFAULT_VERSION]), *of_addons):
+            artifacts.build(component)
+        for made in systems:
+            made.result()
 
 
 def official_sites_answer() -> bool:
@@ -183,7 +195,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("target", nargs="*")
     command.set_defaults(function=lambda given: build(given.target))
 
-    command = commands.add_parser("programs", help="compile what labs are made of, before one is brought up")
+    command = commands.add_parser("programs", help="compile and make what takes long, before a lab is brought up")
     command.set_defaults(function=lambda _given: build_programs())
 
     command = commands.add_parser(
