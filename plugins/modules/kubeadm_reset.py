@@ -19,8 +19,8 @@ description:
   - A machine of another cluster (by its CA) is refused.
   - A reset that was interrupted is recognised and finished by the next one.
   - Looks afterwards, and returns what is left. That is packages and their holds, folders with something in them (Helm's
-    and the container runtime's among them), interfaces, routes and rules of the packet filter, swap lines that are
-    comments, and kernel settings until the next boot.
+    and the container runtime's among them), interfaces, routes and rules of the packet filter, entries of firewalld or
+    ufw, swap lines that are comments, and kernel settings until the next boot.
 author:
   - kubestead contributors (@kubestead)
 options:
@@ -144,7 +144,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kubestead.cluster.plugins.module_utils import _machine_state, _membership, _netfilter
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
-from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files, holds, swap, units
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files, firewall, holds, swap, units
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import FileWish
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Runner, guard
 
@@ -211,6 +211,8 @@ LOOKED_AT = (
     "var/lib/calico",
     "var/lib/cri-dockerd",
 )
+# Files that role helm leaves for role helm to remove.
+LEFT_FILES = ("etc/profile.d/kubestead-helm.sh",)
 # Settings that stay as they are until the machine starts again, though the files that made them are gone.
 KERNEL_SETTINGS = (
     "net.ipv4.ip_forward",
@@ -444,7 +446,22 @@ def empty(folder: str, mountinfo: str) -> None:
 def left_folders(root: Path) -> list[str]:
     """Return the folders in which something is left, a line each."""
     counted = {path: entries(root / path) for path in LOOKED_AT}
-    return [f"/{path} ({number} {'entry' if number == 1 else 'entries'})" for path, number in counted.items() if number]
+    found = [
+        f"/{path} ({number} {'entry' if number == 1 else 'entries'})" for path, number in counted.items() if number
+    ]
+    return found + [f"/{path}" for path in LEFT_FILES if (root / path).exists()]
+
+
+def left_firewall(root: Path) -> list[str]:
+    """Return the sources that were let through the firewall, a line for each owner; they, and the ports, stay open."""
+    folder = root / firewall.record_path("").strip("/").rpartition("/")[0]
+    added = {path.stem: firewall.read_added(str(path)) for path in sorted(folder.glob("*.json"))}
+    return [
+        f"firewall {tool}: entries of role {owner} for {', '.join(sources)}, and the ports that it opened"
+        for owner, tools in added.items()
+        for tool, sources in tools.items()
+        if sources
+    ]
 
 
 def left_settings(root: Path) -> list[str]:
@@ -608,7 +625,7 @@ class Machine:
             found.append(f"the virtual IP {self.params['vip']}")
         if swap.COMMENT in _machine_state.read_text(swap.FSTAB):
             found.append(f"swap lines of {swap.FSTAB} that are comments now")
-        return found + left_settings(Path("/"))
+        return found + left_firewall(Path("/")) + left_settings(Path("/"))
 
     def held(self) -> list[str]:
         """Return the packages that are held: purging them ends that, and nothing else here does."""

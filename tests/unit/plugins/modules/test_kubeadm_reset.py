@@ -362,6 +362,13 @@ def test_all_that_is_left_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "/var/lib/kubestead (1 entry)",
         "/opt/kubestead/bin (1 entry)",
         "/root/.cache/helm (2 entries)",
+        "/etc/profile.d/kubestead-helm.sh",
+    ]
+    record = tmp_path / kubeadm_reset.firewall.record_path("node").strip("/")
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"ufw": ["192.0.2.11", "10.244.0.0/16"], "firewalld": []}))
+    assert kubeadm_reset.left_firewall(tmp_path) == [
+        "firewall ufw: entries of role node for 192.0.2.11, 10.244.0.0/16, and the ports that it opened"
     ]
     for name, value in {"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-iptables": "0"}.items():
         put(tmp_path, f"proc/sys/{name}")
@@ -380,6 +387,7 @@ def test_what_is_left_is_told_of_the_whole_machine(monkeypatch: pytest.MonkeyPat
     bare = kubeadm_reset.State(member(state="bare"), [], [], [], [], [], [], [])
     monkeypatch.setattr(kubeadm_reset, "read_state", lambda *_arguments: bare)
     monkeypatch.setattr(kubeadm_reset, "left_folders", lambda root: [f"folders of {root}"])
+    monkeypatch.setattr(kubeadm_reset, "left_firewall", lambda root: [f"firewall of {root}"])
     monkeypatch.setattr(kubeadm_reset, "left_settings", lambda root: [f"settings of {root}"])
     monkeypatch.setattr(kubeadm_reset._machine_state, "read_text", lambda _path: "")
     monkeypatch.setattr(kubeadm_reset.Machine, "held", lambda _self: ["kubelet"])
@@ -389,5 +397,6 @@ def test_what_is_left_is_told_of_the_whole_machine(monkeypatch: pytest.MonkeyPat
         "package kubelet 1",
         "package kubelet is held: no upgrade changes it",
         "folders of /",
+        "firewall of /",
         "settings of /",
     ]
