@@ -352,6 +352,7 @@ def test_what_docker_is_removing_is_waited_for(
 def test_all_that_is_left_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(
         tmp_path,
+        "etc/profile.d/kubestead-helm.sh",
         "opt/kubestead/bin/helm",
         "root/.cache/helm/a",
         "root/.cache/helm/b",
