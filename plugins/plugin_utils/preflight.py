@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import itertools
+import json
 import re
 import statistics
 from collections import Counter, defaultdict
@@ -37,7 +38,9 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils.variable_types i
     convert,
     is_list,
     type_name,
+    typed,
 )
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.variables import scope_of
 
 #: https://kubernetes.io/releases/ on 2026-11-22
 KUBEADM_UPGRADE = "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/"
@@ -819,6 +822,35 @@ def check_types(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator
                 )
             for where, found, expected, remedy in spec_problems(name, spec, value):
                 yield error("variable-type", where, found + of_hosts(some, hosts), expected, remedy)
+
+
+def check_scope(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """A value that counts for the whole cluster is read from one host: another one's would be ignored."""
+    for name in sorted({name for host in hosts for name in host.variables}):
+        scope, spec = scope_of(name), cluster.specs.get(name)
+        if spec is None or scope is None or scope.where != "cluster" or any(name in host.undefined for host in hosts):
+            continue
+        texts: dict[str, list[str]] = defaultdict(list)
+        for host in hosts:
+            texts[shown_value(spec, host.variables.get(name, spec.get("default")))].append(host.name)
+        if len(texts) < 2:
+            continue
+        secret = holds_secrets(spec)
+        values = [
+            f"{'another value' if secret else text if len(text) <= 60 else text[:57] + '...'} on {listing(names)}"
+            for text, names in texts.items()
+        ]
+        remedy = f"set {name} for all hosts alike, in group_vars/all.yml or under [all:vars]"
+        if name == "cluster_kubelet_configuration":
+            remedy += "; what single nodes need goes into their cluster_join_configuration, before they join"
+        yield error("variable-scope", name, listing(values), "one value for the whole cluster", remedy)
+
+
+def shown_value(spec: Mapping[str, Any], value: object) -> str:
+    """Return a value as text, the same for all ways to write it."""
+    return (
+        "no value" if value is None else json.dumps(typed(spec, value), sort_keys=True, default=str, ensure_ascii=False)
+    )
 
 
 def near(name: str, prefix: str, known: Iterable[str]) -> str:
@@ -2440,6 +2472,7 @@ RULES: tuple[Rule, ...] = (
     Rule("variable-undefined", check_undefined, fixed=True),
     Rule("variable-type", check_types),
     Rule("variable-unknown", check_unknown),
+    Rule("variable-scope", check_scope),
     Rule("ignore", check_ignore, fixed=True),
     Rule("control-plane-none", check_control_plane_none, fixed=True),
     Rule("control-plane-even", check_control_plane_even),

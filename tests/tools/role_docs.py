@@ -21,6 +21,8 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.variables import scope_of
+
 ROOT = Path(__file__).parents[2]
 COLLECTION = "kubestead.cluster"
 HEADER = """\
@@ -168,9 +170,32 @@ def rows(options: dict[str, dict[str, Any]], prefix: str = "") -> Iterator[Varia
 
 
 def table(options: dict[str, dict[str, Any]]) -> list[str]:
-    lines = ["| Variable | Type | Default | What it is |", "| --- | --- | --- | --- |"]
-    lines += [f"| `{row.name}` | {row.kind} | {cell(row.default)} | {cell(row.description)} |" for row in rows(options)]
+    lines = [
+        "| Variable | Type | Default | Set for | Takes effect | What it is |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows(options):
+        # What is inside a dictionary goes with it.
+        where, effect = scope_of(row.name) or ("", "") if row.name in options else ("", "")
+        cells = (f"`{row.name}`", row.kind, cell(row.default), where, effect, cell(row.description))
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+# https://docs.ansible.com/projects/ansible/latest/playbook_guide/playbooks_variables.html
+LEGEND = [
+    "| Set for | |",
+    "| --- | --- |",
+    "| cluster | all hosts alike, in `group_vars/all.yml` or under `[all:vars]`; preflight refuses different values |",
+    "| host | each host may have its own, by `host_vars`, in its line of the inventory, or by a group |",
+    "",
+    "| Takes effect | |",
+    "| --- | --- |",
+    "| every run | with the next run of the role's playbook, on a cluster that is there, too |",
+    "| join | for machines that join after the change; members keep what they joined with |",
+    "| new cluster | when the cluster is made; a changed value is refused or ignored later |",
+    "",
+]
 
 
 def load(folder: Path) -> Role:
@@ -221,6 +246,11 @@ def problems(role: Role) -> list[str]:
         if json.dumps(role.defaults[name], sort_keys=True) != json.dumps(wanted[name], sort_keys=True)
     ]
     found += [f"{where}: {row.name} has no description" for row in rows(role.options) if not row.description]
+    found += [
+        f"{where}: {name} has no scope in plugins/plugin_utils/variables.py"
+        for name in role.options
+        if not scope_of(name)
+    ]
     return sorted(found)
 
 
@@ -291,6 +321,7 @@ def variables(roles: list[Role]) -> str:
         "Booleans, numbers and lists may be texts, as INI inventories and `-e key=value` give them:",
         "`metrics_server_enabled=true`, `metallb_addresses=192.0.2.64/28,192.0.2.128/28`. A list may be JSON, too.",
         "",
+        *LEGEND,
     ]
     for role in roles:
         title = markdown(role.title.rstrip("."))

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 import yaml
 
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import variables
 from ansible_collections.kubestead.cluster.tests.tools import role_docs
 
 SPECS = """\
@@ -40,6 +42,11 @@ argument_specs:
 """
 
 
+@pytest.fixture(autouse=True)
+def scopes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cast("dict[str, variables.Scope]", variables.ROLE_SCOPES), "clock", variables.HOST)
+
+
 def make(root: Path, specs: str = SPECS, defaults: str = "clock_step: true\n") -> Path:
     for name, text in (("meta/argument_specs.yml", specs), ("defaults/main.yml", defaults)):
         path = root / "roles/clock" / name
@@ -53,10 +60,10 @@ def test_readme(tmp_path: Path) -> None:
     assert "# kubestead.cluster.clock\n\nClock of a node.\n\nKeeps `chrony` running, see `clock_servers`.\n" in text
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert rows == [
-        "| `clock_servers` | list of dict | required | Where the time is from. Either \\| or. |",
-        "| `clock_servers[].name` | str | required | Its `name`. |",
-        '| `clock_servers[].kind` | str | `"ntp"` | What it is. One of `ntp`, `ptp`. |',
-        "| `clock_step` | bool | `true` | Step at start. |",
+        "| `clock_servers` | list of dict | required | host | every run | Where the time is from. Either \\| or. |",
+        "| `clock_servers[].name` | str | required |  |  | Its `name`. |",
+        '| `clock_servers[].kind` | str | `"ntp"` |  |  | What it is. One of `ntp`, `ptp`. |',
+        "| `clock_step` | bool | `true` | host | every run | Step at start. |",
     ]
     example = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
     assert example[0]["roles"] == [{"role": "kubestead.cluster.clock", "vars": {"clock_servers": "..."}}]
@@ -134,3 +141,39 @@ def test_a_computed_default_stands_in_the_defaults_alone(tmp_path: Path) -> None
     role = role_docs.load(make(tmp_path, specs, computed) / "roles/clock")
     assert role_docs.problems(role) == []
     assert role.options["clock_step"]["default"] == "{{ not clock_slew }}"
+
+
+def test_a_variable_without_a_scope_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(cast("dict[str, variables.Scope]", variables.ROLE_SCOPES), "clock")
+    assert role_docs.problems(role_docs.load(make(tmp_path) / "roles/clock")) == [
+        f"role clock: {name} has no scope in plugins/plugin_utils/variables.py"
+        for name in ("clock_servers", "clock_step")
+    ]
+
+
+def test_every_scope_is_of_a_variable_that_there_is() -> None:
+    root = variables.collection_root()
+    assert variables.VARIABLE_SCOPES.keys() <= variables.argument_specs(root).keys()
+    roles = {path.name for path in (root / "roles").iterdir()}
+    assert variables.ROLE_SCOPES.keys() - {"clock"} == roles
+    kinds = {*variables.ROLE_SCOPES.values(), *variables.VARIABLE_SCOPES.values()}
+    assert {kind.where for kind in kinds} == {"cluster", "host"}
+    assert {kind.effect for kind in kinds} == {"new cluster", "join", "every run"}
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "effect"),
+    [
+        ("cluster_kubelet_configuration", "cluster", "new cluster"),
+        ("cluster_container_runtime", "host", "join"),
+        ("nfs_storage_enabled", "cluster", "every run"),
+        ("nfs_server_exports", "host", "every run"),
+        ("node_ip", "host", "join"),
+    ],
+)
+def test_scopes(name: str, where: str, effect: str) -> None:
+    assert variables.scope_of(name) == (where, effect)
+
+
+def test_others_variables_have_no_scope() -> None:
+    assert variables.scope_of("my_site") is None

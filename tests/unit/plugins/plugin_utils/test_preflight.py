@@ -294,6 +294,10 @@ def balanced_ingress(address: str) -> Spoil:
     return metallb("10.90.0.200-10.90.0.209", **given)
 
 
+def workers(**variables: Any) -> Spoil:
+    return both(host("w1", variables=variables), host("w2", variables=variables))
+
+
 def api_server(arguments: Any) -> Spoil:
     return every(variables={"cluster_configuration": {"apiServer": {"extraArgs": arguments}}})
 
@@ -438,6 +442,15 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "cluster_colour", "an unknown variable", "collection reads", "remove cluster_colour"),
     ("variable-unknown", "warning", every(variables={"clutser_version": None}),
      "clutser_version", "an unknown variable", "cluster_version", "rename clutser_version to cluster_version"),
+    ("variable-scope", "error", workers(cluster_kubelet_configuration={"maxPods": 60}),
+     "cluster_kubelet_configuration", 'on cp1, cp2 and cp3 and {"maxPods": 60} on w1 and w2', "one value for the whole",
+     "cluster_join_configuration, before they join"),
+    ("variable-scope", "error", workers(cluster_vip="10.90.0.100"),
+     "cluster_vip", '"10.90.0.100" on w1 and w2', "one value for the whole cluster", "under [all:vars]"),
+    ("variable-scope", "error", host("cp2", variables={"monitoring_enabled": True}),
+     "monitoring_enabled", "false on cp1, cp3, w1 and w2 and true on cp2", "one value", "set monitoring_enabled"),
+    ("variable-scope", "error", host("cp1", variables={"monitoring_alertmanager_configuration": {"secret": "x"}}),
+     "monitoring_alertmanager_configuration", "another value on cp1", "one value", "for all hosts"),
     ("ignore", "error", others(ignore=["memry"]),
      "preflight_skip", "'memry'", "ids of preflight rules", "did you mean memory?"),
     ("ignore", "error", others(ignore=["other-cluster"]),
@@ -997,6 +1010,15 @@ PASSING: dict[str, Spoil] = {
     "single control plane, converged": both(
         Cluster.converged, single, lambda cluster: cluster.member("cp1", "w1", "w2", server="https://10.90.0.11:6443")
     ),
+    "one value, written in several ways": both(
+        every(variables={"monitoring_enabled": True, "cluster_kubelet_configuration": {"a": 1, "b": 2}}),
+        host("w1", variables={"monitoring_enabled": "yes", "cluster_kubelet_configuration": {"b": 2, "a": 1}}),
+    ),
+    "the default, given for some hosts": host("w1", variables={"monitoring_enabled": False}),
+    "values of single hosts": both(
+        host("w1", variables={"cluster_container_runtime": "docker", "node_swap": "keep", "node_packages": ["x"]}),
+        host("cp1", variables={"node_swap": "off"}),
+    ),
     "anonymous requests for some paths": api_server([{"name": "authentication-config", "value": "/etc/k/a.yaml"}]),
     "anonymous requests for all paths": api_server([{"name": "anonymous-auth", "value": "true"}]),
     "arguments of an older kubeadm": api_server({"anonymous-auth": True}),
@@ -1117,8 +1139,7 @@ PASSING: dict[str, Spoil] = {
             {"key": "example.com/b", "effect": "PreferNoSchedule", "value": None},
         ],
     ),
-    "variables": host(
-        "w1",
+    "variables": every(
         variables={
             "node_manage_hosts_file": "yes",
             "node_packages": ["vim"],
