@@ -40,7 +40,9 @@ $(CHECKOUT):
 	mkdir -p $(@D)
 	ln -sfn ../../../.. $@
 
-demo: venv ## Bring up five machines and make a cluster of them
+demo: venv ## Bring up five machines and make a cluster of them; it says first what it needs
+	@echo 'make demo needs root on Debian or a container engine, Go, 4 GB of memory and 25 GB of disk below' \
+	  '$(KUBESTEAD_LAB_HOME) and the caches of Go; about 15 minutes the first time on two cores, 4 later.'
 	$(PY) -m tests.lab provide demo
 	$(PY) -m tests.lab up $(LAB) --source $(SOURCE)
 	$(BIN)/ansible-playbook playbooks/site.yml -i $(LAB_FILES)/hosts.yml
