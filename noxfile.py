@@ -232,6 +232,7 @@ E2E = [
     "tests/e2e/test_secrets.py",
     "tests/e2e/test_failover.py",
     "tests/e2e/test_interrupt.py",
+    "tests/e2e/test_virtual_ip.py",
     "tests/e2e/test_grow.py",
     "tests/e2e/test_smoke_reset.py",
     "tests/e2e/test_network.py",

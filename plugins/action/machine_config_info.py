@@ -21,13 +21,19 @@ class ActionModule(MachineConfig):
         """Asks the machine, unless packages are missing there."""
         result: dict[str, Any] = super(MachineConfig, self).run(tmp, task_vars)
         _validated, arguments = self.validate_argument_spec(
-            {"configurations": {"type": "dict", "required": True}, "installed": {"type": "dict", "required": True}}
+            {
+                "configurations": {"type": "dict", "required": True},
+                "installed": {"type": "dict", "required": True},
+                "member": {"type": "bool", "default": False},
+            }
         )
         # One that is null is not for this host.
         wanted = {role: dict(given) for role, given in arguments["configurations"].items() if given}
         packages = [name for given in wanted.values() for name in given.pop("packages", [])]
-        if missing(packages, arguments["installed"]):
-            result.update(changed=False, in_order=[])
+        lacking = missing(packages, arguments["installed"])
+        if lacking:
+            restarts = [f"packages installed: {', '.join(lacking)}"] if arguments["member"] else []
+            result.update(changed=False, in_order=[], restarts=restarts)
             return result
         prepared = {role: self.prepared(located(role, given), task_vars or {}) for role, given in wanted.items()}
         secrets = {role: given.pop("sensitive_contents") for role, given in prepared.items()}

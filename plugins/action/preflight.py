@@ -12,7 +12,13 @@ from typing import Any
 
 from ansible.utils.display import Display
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import helm, preflight, variables, view
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import (
+    helm,
+    preflight,
+    variables,
+    view,
+    virtual_ip,
+)
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import (
     CONTROL_PLANE_GROUP,
     NFS_GROUP,
@@ -93,6 +99,16 @@ class ActionModule(SettingsAction):
             initialised=preflight.initialised(hosts),
             ca_hash=preflight.cluster_ca(hosts),
             joining=preflight.joining(hosts),
+            unknown_control_planes=preflight.unknown_control_planes(hosts),
+            vip_waiting=virtual_ip.waiting(
+                virtual_ip.ControlPlane(
+                    host.name,
+                    host.node_ip,
+                    host.name in (task_vars or {}).get("ansible_play_hosts_all", ()),
+                    (host.state or {}).get("vip_peers"),
+                )
+                for host in preflight.control_planes(hosts)
+            ),
         )
         if errors:
             result.update(failed=True, msg=message(errors))

@@ -106,6 +106,7 @@ CONTROLLER_ACTIONS = frozenset(
         "kubestead.cluster.node_settings",
         "kubestead.cluster.pod_network",
         "kubestead.cluster.preflight",
+        "kubestead.cluster.rollout_gate",
         "kubestead.cluster.summary",
     ]
 )

@@ -38,6 +38,7 @@ view:
   type: dict
   sample:
     api_port: 6443
+    batch: 20%
     control_planes: [cp1]
     endpoint: 10.90.0.11:6443
     endpoint_host: 10.90.0.11

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: machine_config_info
-short_description: Which roles have nothing to do on a machine
+short_description: Which roles have nothing to do on a machine, and what the others would restart
 version_added: 0.1.0
 description:
   - Compares a machine with the configurations of several roles in one execution, and changes nothing. A role whose
     packages are there and whose configuration is in place has nothing to do.
   - Where packages are missing nothing is compared, because that machine has work to do anyway.
+  - Returns what the other roles would restart, so that a playbook can take the nodes of a living cluster one after the
+    other.
 author:
   - kubestead contributors (@kubestead)
 options:
@@ -27,6 +29,12 @@ options:
     description: The packages that are installed, with their versions.
     type: dict
     required: true
+  member:
+    description:
+      - Whether the machine is a node of a cluster. On a node, missing packages count as a restart, because package
+        managers restart what they upgrade.
+    type: bool
+    default: false
   sensitive_contents:
     description: Filled by the action, for files whose contents are secret.
     type: dict
@@ -57,6 +65,12 @@ in_order:
   type: list
   elements: str
   sample: [containerd, node]
+restarts:
+  description: What would restart something on the machine.
+  returned: success
+  type: list
+  elements: str
+  sample: ['unit containerd.service restarted: /etc/containerd/config.toml changed']
 """
 
 from typing import Any
@@ -69,13 +83,17 @@ from ansible_collections.kubestead.cluster.plugins.module_utils._machine.machine
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.spec import ARGUMENT_SPEC
 
 
-def in_order(module: AnsibleModule, configuration: dict[str, Any], secrets: dict[str, str]) -> bool:
-    """Tell whether a machine has what a role wants; what can't be compared is for that role's own task to tell."""
+def compare(module: AnsibleModule, configuration: dict[str, Any], secrets: dict[str, str]) -> tuple[bool, list[str]]:
+    """Return whether a machine has what a role wants, and what the role would restart.
+
+    What can't be compared may restart anything; the role's own task reports the reason.
+    """
     validated = ArgumentSpecValidator(ARGUMENT_SPEC).validate({**configuration, "sensitive_contents": secrets})
     try:
-        return not Machine(module, validated.validated_parameters, True).plan().changes()
-    except MachineError:
-        return False
+        plan = Machine(module, validated.validated_parameters, True).plan()
+    except MachineError as error:
+        return False, [str(error)]
+    return not plan.changes(), plan.restarts()
 
 
 def main() -> None:
@@ -84,17 +102,21 @@ def main() -> None:
         argument_spec={
             "configurations": {"type": "dict", "required": True},
             "installed": {"type": "dict", "required": True},
+            "member": {"type": "bool", "default": False},
             "sensitive_contents": {"type": "dict", "no_log": True, "default": {}},
         },
         supports_check_mode=True,
     )
     secrets = module.params["sensitive_contents"]
-    found = [
-        role
+    compared = {
+        role: compare(module, configuration, secrets.get(role, {}))
         for role, configuration in module.params["configurations"].items()
-        if in_order(module, configuration, secrets.get(role, {}))
-    ]
-    module.exit_json(changed=False, in_order=sorted(found))
+    }
+    module.exit_json(
+        changed=False,
+        in_order=sorted(role for role, (in_order, _restarts) in compared.items() if in_order),
+        restarts=[text for _in_order, restarts in compared.values() for text in restarts],
+    )
 
 
 if __name__ == "__main__":

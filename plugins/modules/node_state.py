@@ -120,6 +120,7 @@ state:
     swap_removable: true
     time: {epoch: 1795341600.1, service: chrony, synchronized: true}
     vip_answers: null
+    vip_peers: [10.90.0.12, 10.90.0.13]
 """
 
 import json
@@ -137,6 +138,7 @@ from ansible_collections.kubestead.cluster.plugins.module_utils import _cluster_
 from ansible_collections.kubestead.cluster.plugins.module_utils import _machine_state as machine
 from ansible_collections.kubestead.cluster.plugins.module_utils._membership import read_member
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Runner, guard
+from ansible_collections.kubestead.cluster.plugins.module_utils._virtual_ip import parse_peers
 
 # Kubernetes' names of the architectures that it is built for.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x"}
@@ -224,6 +226,7 @@ def read_state(run: Runner, params: dict[str, Any]) -> dict[str, Any]:
         "default_route": machine.parse_default_route(machine.read_text("/proc/net/route")),
         "routes": {peer: machine.has_route(peer) for peer in params["peers"]},
         "vip_answers": machine.ask_address(vip, params["vip_port"]) if vip and vip not in own_addresses else None,
+        "vip_peers": parse_peers(machine.read_text("/etc/keepalived/keepalived.conf")),
         "listening": machine.as_dicts(machine.read_listeners(params["ports"])),
         "selinux": machine.read_selinux(),
         "firewall": running_firewall(),

@@ -13,8 +13,9 @@ version_added: 0.1.0
 description:
   - Asks the API through the service C(kubernetes), which proves kube-proxy on this node, and the cluster's DNS
     through its service, which proves DNS and, from all nodes but those that run it, the pod network.
-  - Tells whether the node holds the virtual IP.
-  - Waits until both answer. Changes nothing and starts nothing.
+  - On a control plane, can ask its own API server too, and the other machines who answers for the virtual IP.
+  - Can ask the container runtime whether it and its pod network are ready.
+  - Waits until all of these answer. Changes nothing and starts nothing.
 author:
   - kubestead contributors (@kubestead)
 options:
@@ -30,11 +31,23 @@ options:
     description: Whether the cluster has a DNS to ask.
     type: bool
     default: true
+  api_port:
+    description: Port of the machine's own API server. Without it none is asked.
+    type: int
+  cri_socket:
+    description: The container runtime's socket, such as V(unix:///run/containerd/containerd.sock). Without it no
+      runtime is asked.
+    type: str
   vip:
     description: The virtual IP.
     type: str
+  vip_interface:
+    description:
+      - Interface on which the other machines are asked by ARP who answers for O(vip). Without it none are asked.
+      - ARP finds holders that the inventory does not know.
+    type: str
   timeout:
-    description: Seconds to wait for both.
+    description: Seconds to wait for all of it.
     type: int
     default: 180
 extends_documentation_fragment:
@@ -54,6 +67,12 @@ holds_vip:
   returned: success
   type: bool
   sample: true
+vip_answers:
+  description: Hardware addresses of the other machines that answer for the virtual IP.
+  returned: when O(vip_interface) is given
+  type: list
+  elements: str
+  sample: ["02:42:0a:5a:00:0c"]
 answers:
   description: The addresses that C(kubernetes.default.svc) resolved to.
   returned: when O(dns) is true
@@ -67,14 +86,17 @@ import os
 import socket
 import struct
 import time
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kubestead.cluster.plugins.module_utils._membership import api_is_ready
-from ansible_collections.kubestead.cluster.plugins.module_utils._runner import guard
+from ansible_collections.kubestead.cluster.plugins.module_utils._runner import CommandError, Runner, guard
+from ansible_collections.kubestead.cluster.plugins.module_utils._virtual_ip import answering
 
 TYPE_A = 1
 CLASS_IN = 1
+REQUIRED_CONDITIONS = ("RuntimeReady", "NetworkReady")
 
 
 class Unverified(Exception):
@@ -146,38 +168,88 @@ def holds(table: str, address: str) -> bool:
     )
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "service_subnet": {"type": "str", "required": True},
-            "domain": {"type": "str", "default": "cluster.local"},
-            "dns": {"type": "bool", "default": True},
-            "vip": {"type": "str"},
-            "timeout": {"type": "int", "default": 180},
-        },
-        supports_check_mode=True,
+def runtime_problem(info: Any) -> str:
+    """Return what the runtime lacks, as `crictl info` reports it, "" where it is ready.
+
+    CRI requires the two conditions (RuntimeCondition in k8s.io/cri-api); runtimes add others, which are advice.
+    """
+    conditions = {item["type"]: item for item in info.get("status", {}).get("conditions") or []}
+    lacking = [conditions.get(name, {"type": name}) for name in REQUIRED_CONDITIONS]
+    return "; ".join(
+        f"{item['type']} is false ({item.get('reason', '')}: {item.get('message', '')})"
+        for item in lacking
+        if not item.get("status")
     )
+
+
+def read_runtime(run: Runner, cri_socket: str) -> str:
+    """Return what is wrong with the container runtime, "" where it is ready."""
+    try:
+        return runtime_problem(run.json(["crictl", "--timeout", "5s", "--runtime-endpoint", cri_socket, "info"]))
+    except CommandError as error:
+        return str(error)
+
+
+def problem(run: Runner, params: dict[str, Any], answers: list[str]) -> str:
+    """Return what does not answer yet, "" where all does; the addresses that DNS resolved are put into `answers`."""
+    api = service_address(params["service_subnet"], 1)
+    dns = service_address(params["service_subnet"], 10)
+    name = f"kubernetes.default.svc.{params['domain']}"
+    if params["cri_socket"]:
+        reason = read_runtime(run, params["cri_socket"])
+        if reason:
+            return f"container runtime at {params['cri_socket']}: {reason}; look at its journal"
+    if params["api_port"] and not api_is_ready("127.0.0.1", params["api_port"]):
+        return (
+            f"kube-apiserver of this machine, port {params['api_port']}: found no answer, expected it to be ready; "
+            "look at `crictl ps -a` and /var/log/pods"
+        )
+    if not api_is_ready(api, 443):
+        what = f"service kubernetes at {api}:443"
+    elif not params["dns"]:
+        return ""
+    else:
+        answers[:] = resolve(dns, name)
+        if answers:
+            return ""
+        what = f"DNS at {dns} (for {name})"
+    return (
+        f"{what}: found no answer, expected one; look at the pods of kube-system (kube-proxy, CoreDNS) and of the "
+        "network"
+    )
+
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "service_subnet": {"type": "str", "required": True},
+    "domain": {"type": "str", "default": "cluster.local"},
+    "dns": {"type": "bool", "default": True},
+    "api_port": {"type": "int"},
+    "cri_socket": {"type": "str"},
+    "vip": {"type": "str"},
+    "vip_interface": {"type": "str"},
+    "timeout": {"type": "int", "default": 180},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     with guard(module):
         params = module.params
-        api = service_address(params["service_subnet"], 1)
-        dns = service_address(params["service_subnet"], 10)
-        name = f"kubernetes.default.svc.{params['domain']}"
+        run = Runner(module)
         deadline = time.monotonic() + params["timeout"]
         answers: list[str] = []
         while True:
-            api_answers = api_is_ready(api, 443)
-            answers = resolve(dns, name) if params["dns"] and api_answers else []
-            if api_answers and (answers or not params["dns"]):
+            found = problem(run, params, answers)
+            if not found:
                 break
             if time.monotonic() > deadline:
-                what = f"DNS at {dns} (for {name})" if api_answers else f"service kubernetes at {api}:443"
-                raise Unverified(
-                    f"{what}: found no answer in {params['timeout']} s, expected one; look at the pods of kube-system "
-                    "(kube-proxy, CoreDNS) and of the network"
-                )
+                raise Unverified(f"{found} (waited {params['timeout']} s)")
             time.sleep(0.5)
-        holds_vip = bool(params["vip"]) and holds(own_addresses(), params["vip"])
-        module.exit_json(changed=False, holds_vip=holds_vip, answers=answers)
+        vip = params["vip"]
+        result = {"changed": False, "holds_vip": bool(vip) and holds(own_addresses(), vip), "answers": answers}
+        if vip and params["vip_interface"]:
+            result["vip_answers"] = answering(params["vip_interface"], vip)
+        module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -140,6 +140,18 @@ ca_hash:
   returned: always
   type: str
   sample: sha256:5f5b64e9bdca0a7fdd5aa8b4ae63d3e2a2c2e8ac0ee33c9b51f54cbb6fd6a1f0
+unknown_control_planes:
+  description: Addresses of machines that may hold the virtual IP though the inventory does not have them.
+  returned: always
+  type: list
+  elements: str
+  sample: [10.90.0.14]
+vip_waiting:
+  description: Control planes of this run that can't take the virtual IP yet, because others do not list them as peers.
+  returned: always
+  type: list
+  elements: str
+  sample: [cp4]
 joining:
   description: The hosts that were read and are no members of the cluster yet, control planes first.
   returned: always

@@ -14,7 +14,8 @@ description:
   - Prints nodes, roles, versions, addresses and the holder of the virtual IP, and how to reach the cluster.
   - Names the hosts that were not reached.
   - Fails with all problems at once. These are O(problems), what M(kubestead.cluster.node_verify) found on hosts, hosts
-    on which a step failed, and a virtual IP that is not held by exactly one control plane.
+    on which a step failed, and a virtual IP that is not held by exactly one machine, as the control planes see it on
+    the network.
 author:
   - kubestead contributors (@kubestead)
 options:
@@ -35,6 +36,11 @@ options:
     description: The virtual IP.
     type: str
     default: ""
+  vip_waiting:
+    description: Control planes that can't take the virtual IP yet, because others do not list them as peers.
+    type: list
+    elements: str
+    default: []
   server:
     description: Where the API is reached.
     type: str

@@ -20,8 +20,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import docker, helm, nfs
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import docker, helm, nfs, rollout
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import (
     CONTROL_PLANE_GROUP,
     NODE_GROUP,
@@ -604,6 +605,20 @@ def etcd_owner(hosts: Sequence[HostReport], member: Mapping[str, Any]) -> HostRe
     planes = control_planes(hosts)
     named = [host for host in planes if member["name"] and host.node_name == member["name"]]
     return next(iter(named or [host for host in planes if not member["name"] and host.node_ip == address]), None)
+
+
+def unknown_control_planes(hosts: Sequence[HostReport]) -> list[str]:
+    """Return the addresses of machines that may hold the virtual IP though the inventory does not have them.
+
+    These are the other members of etcd. Where etcd was not read, whoever is listed as a peer so far stays listed: a
+    machine that is dropped too early hears no advertisements, and takes the address.
+    """
+    etcd = seen(hosts, "etcd")[1]
+    if etcd:
+        found = {str(urlsplit(str(member["peer"])).hostname) for member in etcd["members"]}
+    else:
+        found = {peer for host in hosts for peer in (host.state or {}).get("vip_peers") or ()}
+    return sorted(found - {host.node_ip for host in control_planes(hosts)})
 
 
 def etcd_flaw(hosts: Sequence[HostReport], member: Mapping[str, Any]) -> str:
@@ -1412,6 +1427,18 @@ def check_service_subnet_size(cluster: ClusterIntent, _hosts: Sequence[HostRepor
                 if bits > 20
                 else f"use a larger network, of /{longest} at least",
             )
+
+
+def check_batch(cluster: ClusterIntent, _hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    value = cluster.settings.get("batch")
+    if value is not None and rollout.parse_batch(value) is None:
+        yield error(
+            "batch",
+            "cluster_batch",
+            repr(value),
+            "a number of workers from 1, or a percentage from 1% to 100%",
+            "write 2 or 20%",
+        )
 
 
 # --- versions --------------------------------------------------------------------------------------------------------
@@ -2501,6 +2528,7 @@ RULES: tuple[Rule, ...] = (
     Rule("network-routes", check_network_routes),
     Rule("network-manifests", check_network_manifests, fixed=True),
     Rule("service-subnet-size", check_service_subnet_size),
+    Rule("batch", check_batch),
     Rule("version", check_version),
     Rule("version-downgrade", check_downgrade, fixed=True),
     Rule("version-skew", check_skew),

@@ -114,6 +114,7 @@ def build(settings: Mapping[str, Any], hosts: Mapping[str, Host], nfs_server: st
         "vip": str(settings.get("vip") or ""),
         "api_port": settings.get("api_port", API_PORT),
         "nfs_server": nfs_server,
+        "batch": settings.get("batch", 1),
         "minor": minor_version(settings.get("version", "")),
         "image_repository": image_repository(settings),
         "hosts": {

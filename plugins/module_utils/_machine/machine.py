@@ -70,6 +70,11 @@ class Plan:
         found += [self.daemon_reload] if self.daemon_reload is not None else []
         return found + [step.change for step in self.units]
 
+    def restarts(self) -> list[str]:
+        """What stops running for a moment, or for good: the changes that a living node must not make beside others."""
+        steps = self.stops + [step for step in self.units if step.verb in ("restart", "stop")]
+        return [step.change.summary for step in steps]
+
 
 class Machine:
     """Reads, plans and applies with the module's way of running programs."""

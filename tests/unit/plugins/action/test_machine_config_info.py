@@ -20,9 +20,9 @@ from ansible_collections.kubestead.cluster.plugins.modules import machine_config
 INSTALLED = {"containerd": "1.7.24", "kubelet": "1.36.3-1.1"}
 
 
-def run(**configurations: Any) -> tuple[dict[str, Any], MagicMock]:
+def run(*, member: bool = False, **configurations: Any) -> tuple[dict[str, Any], MagicMock]:
     loader = DataLoader()
-    args = {"configurations": configurations, "installed": INSTALLED}
+    args = {"configurations": configurations, "installed": INSTALLED, "member": member}
     task = MagicMock(args=args, async_val=0, check_mode=False, delegate_to=None)
     task.get_search_path.return_value = []
     action = ActionModule(
@@ -40,8 +40,13 @@ def run(**configurations: Any) -> tuple[dict[str, Any], MagicMock]:
 
 @pytest.mark.parametrize("wanted", ["haproxy", "kubelet=1.37.2-*"])
 def test_where_packages_are_missing_nothing_is_compared(wanted: str) -> None:
-    result, execute = run(node={"packages": ["containerd"]}, load_balancer={"packages": [wanted]})
-    assert (result["changed"], result["in_order"]) == (False, [])
+    wishes = {"node": {"packages": ["containerd"]}, "load_balancer": {"packages": [wanted]}}
+    result, execute = run(**wishes)
+    assert (result["changed"], result["in_order"], result["restarts"]) == (False, [], [])
+    execute.assert_not_called()
+    # On a node, what a package manager installs or upgrades may restart something.
+    result, execute = run(member=True, **wishes)
+    assert result["restarts"] == [f"packages installed: {wanted}"]
     execute.assert_not_called()
 
 
@@ -88,4 +93,4 @@ def test_what_can_t_be_right_is_refused() -> None:
 
 def test_the_module_documents_what_it_takes() -> None:
     options = yaml.safe_load(machine_config_info.DOCUMENTATION)["options"]
-    assert options.keys() == {"configurations", "installed", "sensitive_contents"}
+    assert options.keys() == {"configurations", "installed", "member", "sensitive_contents"}

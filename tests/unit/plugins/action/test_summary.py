@@ -26,6 +26,9 @@ NODES = [
 ]
 
 
+READ = {"interfaces": [{"name": "lo", "mac": None}, {"name": "eth0", "mac": "02:42:0A:5A:00:0C"}]}
+
+
 class HostVars:
     def __init__(self, results: dict[str, dict[str, Any]]) -> None:
         self.results = results
@@ -48,7 +51,8 @@ def run(
     action = summary.ActionModule(mock.Mock(args=args, async_val=0), mock.Mock(), mock.Mock(), None, mock.Mock(), None)
     there = [name for name in HOSTS if name not in LOST]
     play = {"ansible_play_hosts_all": list(HOSTS), "ansible_play_hosts": there if lost else list(HOSTS)}
-    return action.run(task_vars={"hostvars": HostVars(results), **play}), "\n".join(shown)
+    outside = {"__preflight_delegated": {"results": [{"item": "CP2", "state": READ}]}}
+    return action.run(task_vars={"hostvars": HostVars(results), **play, **outside}), "\n".join(shown)
 
 
 def held(*names: str) -> dict[str, dict[str, Any]]:
@@ -69,29 +73,59 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+NOBODY = (
+    "virtual IP 10.90.0.100: found no holder, expected one of the control planes; look at `systemctl status haproxy "
+    "keepalived` there"
+)
+
+
 def test_nobody_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
     result, shown = run(held(), monkeypatch)
     assert result["failed"] is True
-    assert result["msg"] == (
-        "the virtual IP 10.90.0.100 is held by no control plane: look at keepalived and haproxy there"
-    )
+    assert result["msg"] == NOBODY
     assert "NODE" in shown
 
 
 def test_two_hold_it(monkeypatch: pytest.MonkeyPatch) -> None:
     result, _shown = run(held("CP1", "CP2"), monkeypatch)
     assert result["msg"] == (
-        "the virtual IP 10.90.0.100 is held by cp1, cp2: VRRP does not pass between them (protocol 112)"
+        "virtual IP 10.90.0.100: found it held by cp1, cp2, expected one holder; stop keepalived on machines that left "
+        "the cluster, let IP protocol 112 pass between control planes, and run site.yml without --limit"
     )
     assert result["vip_holders"] == ["cp1", "cp2"]
 
 
-def test_a_limited_run_may_not_see_the_holder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_limited_to_others_may_not_see_the_holder(monkeypatch: pytest.MonkeyPatch) -> None:
     results = held()
     del results["CP2"]
     assert "failed" not in run(results, monkeypatch)[0]
     # But two of those it sees are too many.
     assert run({name: {"holds_vip": True} for name in ("CP1", "W1")}, monkeypatch)[0]["failed"] is True
+
+
+def test_one_control_plane_that_asks_the_network_sees_all_holders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CP1 alone is in the run; CP2's hardware address was read by delegation."""
+    results: dict[str, dict[str, Any]] = {"CP1": {"holds_vip": False, "vip_answers": ["02:42:0a:5a:00:0c"]}}
+    result, shown = run(results, monkeypatch)
+    assert (result.get("failed"), result["vip_holders"]) == (None, ["cp2"])
+    assert "10.90.0.12  held" in shown
+
+    results["CP1"]["vip_answers"] = []
+    assert run(results, monkeypatch)[0]["msg"] == NOBODY
+
+    # A machine that the inventory does not know.
+    results["CP1"].update(holds_vip=True, vip_answers=["02:42:0a:5a:00:63"])
+    result, _shown = run(results, monkeypatch)
+    assert result["vip_holders"] == ["an unknown machine (02:42:0a:5a:00:63)", "cp1"]
+    assert "held by an unknown machine (02:42:0a:5a:00:63), cp1" in result["msg"]
+
+
+def test_control_planes_that_wait_for_their_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    _result, shown = run(held("CP1"), monkeypatch, vip_waiting=["CP2"])
+    assert shown.endswith(
+        "cp2: not standing by for the virtual IP yet, because control planes outside this run do not list it as a peer."
+        " Run site.yml without --limit."
+    )
 
 
 def test_without_a_vip(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,4 +165,5 @@ def test_all_problems_at_once_each_with_its_hosts(monkeypatch: pytest.MonkeyPatc
 
 def test_the_module_documents_what_the_action_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     options = yaml.safe_load(documentation.DOCUMENTATION)["options"]
-    assert options.keys() == {"nodes", "hosts", "verified_var", "vip", "server", "kubeconfig", "problems"}
+    documented = {"nodes", "hosts", "verified_var", "vip", "vip_waiting", "server", "kubeconfig", "problems"}
+    assert options.keys() == documented

@@ -89,6 +89,7 @@ class Api:
     def __init__(self) -> None:
         self.nodes: dict[str, Any] = json.loads((FIXTURES / "kube/1.36.3_nodes.json").read_text())
         self.readyz = (FIXTURES / "kube/1.36.3_readyz.txt").read_text()
+        self.leases: dict[str, Any] = {"items": []}
         self.patches: list[tuple[str, str, Any]] = []
         self.status = 200
         # What somebody else does just before the next patch comes.
@@ -135,6 +136,8 @@ def api(tmp_path: Path) -> Iterator[Api]:
                 self.answer(state.status, state.readyz)
             elif self.path == "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns":
                 self.answer(state.status, json.dumps({"items": state.dns_pods}))
+            elif self.path == "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases":
+                self.answer(state.status, json.dumps(state.leases))
             else:
                 assert self.path == "/api/v1/nodes"
                 self.answer(state.status, json.dumps(state.nodes))

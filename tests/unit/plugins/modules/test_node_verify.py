@@ -192,6 +192,55 @@ class TestModule:
         self.api, self.resolved = api, resolved
         result = run_module(node_verify, service_subnet="10.96.0.0/12", timeout=0)
         assert result["msg"] == (
-            f"{what}: found no answer in 0 s, expected one; look at the pods of kube-system (kube-proxy, CoreDNS) and "
-            "of the network"
+            f"{what}: found no answer, expected one; look at the pods of kube-system (kube-proxy, CoreDNS) and of the "
+            "network (waited 0 s)"
         )
+
+    def test_a_control_plane_asks_its_own_api_server_first(self, run_module: Run) -> None:
+        self.api = [False, True, True]
+        run_module(node_verify, service_subnet="10.96.0.0/12", dns=False, api_port=6443)
+        assert self.asked == [("127.0.0.1", 6443)] * 2 + [("10.96.0.1", 443)]
+        self.api = [False] * 9
+        result = run_module(node_verify, service_subnet="10.96.0.0/12", dns=False, api_port=6443, timeout=0)
+        assert result["msg"].startswith("kube-apiserver of this machine, port 6443: found no answer")
+
+    def test_the_runtime_is_asked_by_its_socket(self, run_module: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        sockets: list[str] = []
+        problems = ["", "NetworkReady is false (NetworkPluginNotReady: cni plugin not initialized)"]
+
+        def read_runtime(_run: Any, cri_socket: str) -> str:
+            sockets.append(cri_socket)
+            return problems.pop()
+
+        monkeypatch.setattr(node_verify, "read_runtime", read_runtime)
+        assert "msg" not in run_module(node_verify, service_subnet="10.96.0.0/12", cri_socket="unix:///run/c.sock")
+        assert sockets == ["unix:///run/c.sock"] * 2
+        problems[:] = ["RuntimeReady is false (: )"]
+        result = run_module(node_verify, service_subnet="10.96.0.0/12", cri_socket="unix:///run/c.sock", timeout=0)
+        assert result["msg"].startswith("container runtime at unix:///run/c.sock: RuntimeReady is false")
+
+    def test_the_network_is_asked_who_has_the_address(self, run_module: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(node_verify, "answering", lambda interface, address: [f"{interface} {address}"])
+        spec = {"service_subnet": "10.96.0.0/12", "vip": "10.90.6.100"}
+        assert run_module(node_verify, **spec, vip_interface="eth0")["vip_answers"] == ["eth0 10.90.6.100"]
+        assert "vip_answers" not in run_module(node_verify, **spec)
+
+
+# What crictl 1.36 prints for containerd 1.7.24, without the parts that nobody asks for.
+CRICTL_INFO = {
+    "status": {
+        "conditions": [
+            {"message": "", "reason": "", "status": True, "type": "RuntimeReady"},
+            {"message": "", "reason": "", "status": True, "type": "NetworkReady"},
+            {"message": "", "reason": "", "status": True, "type": "ContainerdHasNoDeprecationWarnings"},
+        ]
+    }
+}
+
+
+def test_what_a_runtime_reports() -> None:
+    assert node_verify.runtime_problem(CRICTL_INFO) == ""
+    network = {"type": "NetworkReady", "status": False, "reason": "NetworkPluginNotReady", "message": "no CNI"}
+    broken = {"status": {"conditions": [CRICTL_INFO["status"]["conditions"][0], network]}}
+    assert node_verify.runtime_problem(broken) == "NetworkReady is false (NetworkPluginNotReady: no CNI)"
+    assert node_verify.runtime_problem({}) == "RuntimeReady is false (: ); NetworkReady is false (: )"

@@ -584,6 +584,8 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      "cluster_service_subnet", "2^24 addresses", "between /12 and /28", "smaller network, e.g. 172.0.0.0/12"),
     ("service-subnet-size", "error", settings(service_subnet="10.96.0.0/30"),
      "cluster_service_subnet", "2^2 addresses", "between /12 and /28", "larger network, of /28"),
+    ("batch", "error", settings(batch="a third"),
+     "cluster_batch", "'a third'", "a percentage from 1% to 100%", "write 2 or 20%"),
     ("version", "error", settings(version="1.36"),
      "cluster_version", "'1.36'", "major.minor.patch", "'1.37.0', in quotes"),
     ("version", "error", settings(version="1.34.4"),
@@ -1545,6 +1547,22 @@ def test_members_that_are_no_problem(spoil: Spoil) -> None:
     known = (*rules, "etcd-member", "node-unknown")
     wanted = rules if "old" in str(cluster.hosts["cp1"].state) else known
     assert [str(finding) for finding in cluster.findings if finding.rule in wanted] == []
+
+
+def test_who_may_hold_the_virtual_ip_beside_the_inventory() -> None:
+    cluster = Cluster()
+    assert preflight.unknown_control_planes(cluster.reports) == []
+    peers = {name: {"id": name, "peer": f"https://10.90.0.1{number}:2380"} for number, name in enumerate(MEMBERS, 1)}
+    watched(**peers, old={"id": "d4", "peer": "https://10.90.0.14:2380"})(cluster)
+    assert preflight.unknown_control_planes(cluster.reports) == ["10.90.0.14"]
+    # A peer that etcd has no member of has left the cluster.
+    cluster.state("cp1", vip_peers=["10.90.0.12", "10.90.0.13", "10.90.0.15"])
+    assert preflight.unknown_control_planes(cluster.reports) == ["10.90.0.14"]
+    # Without etcd's word nobody is dropped.
+    cluster.state("cp1", cluster=None)
+    cluster.state("cp2", cluster=None)
+    cluster.state("cp3", cluster=None)
+    assert preflight.unknown_control_planes(cluster.reports) == ["10.90.0.15"]
 
 
 def test_seeds_are_all_control_planes_of_the_cluster_healthy_ones_first() -> None:
