@@ -230,6 +230,7 @@ E2E = [
     "tests/e2e/test_bad_input.py",
     "tests/e2e/test_plan.py",
     "tests/e2e/test_secrets.py",
+    "tests/e2e/test_coredns.py",
     "tests/e2e/test_failover.py",
     "tests/e2e/test_interrupt.py",
     "tests/e2e/test_virtual_ip.py",

@@ -100,6 +100,8 @@ CONTROLLER_ACTIONS = frozenset(
         "kubestead.cluster.bundle",
         "kubestead.cluster.cluster_info",
         "kubestead.cluster.cluster_view",
+        "kubestead.cluster.coredns",
+        "kubestead.cluster.coredns_info",
         "kubestead.cluster.kube_user",
         "kubestead.cluster.kubeconfig",
         "kubestead.cluster.manifests",

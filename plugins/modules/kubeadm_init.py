@@ -108,6 +108,12 @@ options:
     description: How long the token for joining lives, as a Go duration.
     type: str
     default: 1h0m0s
+  patches_directory:
+    description:
+      - Directory of patches that kubeadm applies
+        (U(https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/control-plane-flags/#patches)).
+        Another one in O(overrides) replaces it.
+    type: path
 attributes:
   check_mode:
     support: full
@@ -234,6 +240,7 @@ def build_documents(params: dict[str, Any], token: str, certificate_key: str, fi
         init_overrides=params["overrides"]["init"],
         cluster_overrides=params["overrides"]["cluster"],
         kubelet_overrides=params["overrides"]["kubelet"],
+        patches_directory=params["patches_directory"],
         kube_proxy_overrides=params["overrides"]["kube_proxy"],
     )
 
@@ -246,6 +253,7 @@ def apply(run: Runner, params: dict[str, Any]) -> dict[str, Any] | None:
             return None
         token, certificate_key = kubeadm.new_token(), kubeadm.new_certificate_key()
         documents = build_documents(params, token, certificate_key, todo.finish)
+        kubeadm.expect_patches(documents)
         _membership.begin("init")
         if todo.finish:
             _membership.remove_torn_files()
@@ -302,6 +310,7 @@ def main() -> None:
                 "apply_defaults": True,
             },
             "token_ttl": {"type": "str", "default": "1h0m0s", "no_log": False},
+            "patches_directory": {"type": "path"},
         },
         supports_check_mode=True,
     )

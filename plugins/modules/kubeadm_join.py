@@ -73,6 +73,12 @@ options:
     description: Merged last into JoinConfiguration.
     type: dict
     default: {}
+  patches_directory:
+    description:
+      - Directory of patches that kubeadm applies
+        (U(https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/control-plane-flags/#patches)).
+        Another one in O(overrides) replaces it.
+    type: path
 attributes:
   check_mode:
     support: full
@@ -213,8 +219,10 @@ def apply(run: Runner, params: dict[str, Any]) -> Plan:
             cri_socket=params["cri_socket"],
             taints=[] if params["control_plane"] and params["schedulable"] else None,
             ignore_preflight_errors=params["ignore_preflight_errors"],
+            patches_directory=params["patches_directory"],
             join_overrides=params["overrides"],
         )
+        kubeadm.expect_patches(documents)
         if todo.undo:
             undo(run, params["cri_socket"])
         _membership.begin("join")
@@ -245,6 +253,7 @@ def main() -> None:
             "schedulable": {"type": "bool", "default": False},
             "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
             "overrides": {"type": "dict", "default": {}},
+            "patches_directory": {"type": "path"},
         },
         supports_check_mode=True,
     )

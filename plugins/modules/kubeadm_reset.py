@@ -178,6 +178,7 @@ FLANNEL_NETWORK = re.compile(r"^FLANNEL_NETWORK=(\S+)$", re.MULTILINE)
 BRIDGE = "cni0"
 # Where removed files may leave a folder that nobody else needs.
 EMPTY_FOLDERS = (
+    "/etc/kubernetes/patches",
     "/etc/containerd/certs.d/*",
     "/etc/containerd/certs.d",
     "/etc/docker/certs.d/*",

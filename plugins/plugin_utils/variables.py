@@ -57,6 +57,7 @@ ROLE_SCOPES: Mapping[str, Scope] = {
 }
 VARIABLE_SCOPES: Mapping[str, Scope] = {
     "cluster_container_runtime": JOIN,
+    "cluster_coredns_spread": CLUSTER,
     "cluster_ignore_preflight_errors": JOIN,
     "cluster_join_configuration": JOIN,
     "cluster_kubeconfig": CLUSTER,

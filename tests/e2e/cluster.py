@@ -183,20 +183,21 @@ class Cluster:
     # The API
 
     @cached_property
-    def _api(self) -> Any:
+    def api(self) -> Any:
+        """The official client's connections, with the administrator's kubeconfig."""
         return config.new_client_from_config(str(self.kubeconfig))
 
     def ready_nodes(self) -> set[str]:
         """The nodes that are Ready."""
         return {
             node.metadata.name
-            for node in client.CoreV1Api(self._api).list_node(_request_timeout=5).items
+            for node in client.CoreV1Api(self.api).list_node(_request_timeout=5).items
             if any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions)
         }
 
     def heartbeats(self) -> dict[str, datetime]:
         """When each kubelet last renewed its lease: a node counts as Ready for a while after its end."""
-        leases = client.CoordinationV1Api(self._api).list_namespaced_lease("kube-node-lease", _request_timeout=5)
+        leases = client.CoordinationV1Api(self.api).list_namespaced_lease("kube-node-lease", _request_timeout=5)
         return {lease.metadata.name: lease.spec.renew_time for lease in leases.items}
 
     def etcd_members(self) -> list[dict[str, Any]]:

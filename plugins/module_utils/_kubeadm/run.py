@@ -21,6 +21,21 @@ TOKEN_ALPHABET = string.ascii_lowercase + string.digits
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
 
 
+class PatchesError(Exception):
+    """The directory of patches that kubeadm is to apply is not there."""
+
+
+def expect_patches(documents: list[dict[str, Any]]) -> None:
+    """Raise PatchesError where a document names a directory of patches that is none: kubeadm looks for it late."""
+    for document in documents:
+        directory = (document.get("patches") or {}).get("directory")
+        if directory and not Path(directory).is_dir():
+            raise PatchesError(
+                f"{document['kind']}, patches.directory: found no directory {directory}; expected kubeadm's patches in "
+                "it; create it, or run site.yml without --tags if it is the collection's own"
+            )
+
+
 @contextmanager
 def configuration(documents: list[dict[str, Any]], name: str = "kubeadm.yaml") -> Iterator[str]:
     """Write documents to a file of mode 0600 in memory (/run), give its path, and remove it.

@@ -30,6 +30,12 @@ def removed(os: dict[str, str], **changes: Any) -> list[dict[str, str]]:
     return found
 
 
+def test_the_patch_of_kubeadm() -> None:
+    found = {item["path"]: item for item in removed(DEBIAN)}
+    # A file of that name may be the user's own.
+    assert found["/etc/kubernetes/patches/corednsdeployment0+json.yaml"]["contains"] == "Managed by kubestead.cluster"
+
+
 @pytest.mark.parametrize("host", ["", "10.0.0.5"])
 @pytest.mark.parametrize(
     ("os", "source"),

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.kubestead.cluster.plugins.filter import ca_cert_hash, interface_of, node_settings
+from ansible_collections.kubestead.cluster.plugins.filter import ca_cert_hash, coredns, interface_of, node_settings
+from ansible_collections.kubestead.cluster.plugins.module_utils import _coredns
 from ansible_collections.kubestead.cluster.plugins.modules import node_settings as node_settings_module
 
 PKI = Path(__file__).parents[2] / "fixtures" / "pki"
@@ -69,7 +70,27 @@ def test_node_settings() -> None:
     assert found[0].keys() == options.keys()
 
 
+@pytest.mark.parametrize(
+    ("effects", "spread"),
+    [
+        ([None], False),
+        ([None, None], True),
+        (["PreferNoSchedule", None], True),
+        (["NoSchedule", None], False),
+        (["NoExecute", None], False),
+        (["NoSchedule", None, None], True),
+    ],
+)
+def test_coredns_patch(effects: list[str | None], spread: bool) -> None:
+    hosts = {
+        str(number): {"taints": [{"key": "dedicated", "effect": effect}] if effect else []}
+        for number, effect in enumerate(effects)
+    }
+    found = coredns.FilterModule().filters()["coredns_patch"](hosts)
+    assert found == (_coredns.patch_file() if spread else "")
+
+
 def test_every_filter_is_documented() -> None:
     documented = {path.stem for path in (ROOT / "plugins/filter").glob("*.yml")}
     assert documented >= {"ca_cert_hash", "interface_of", "node_settings", "containerd_config", "registry_files"}
-    assert documented >= {"node_ports", "probe_targets", "package_sources"}
+    assert documented >= {"coredns_patch", "node_ports", "probe_targets", "package_sources"}

@@ -119,6 +119,30 @@ def test_check_mode_shows_what_it_would_get(machine: Path, kubeadm: Kubeadm, pro
     assert list(machine.iterdir()) == []
 
 
+def test_patches(tmp_path: Path, kubeadm: Kubeadm, run_module: Run) -> None:
+    run_module(kubeadm_init, **ARGUMENTS, patches_directory=str(tmp_path))
+    assert kubeadm.documents["InitConfiguration"]["patches"] == {"directory": str(tmp_path)}
+    assert "patches" not in kubeadm.documents["ClusterConfiguration"]
+
+
+def test_the_users_patches_win(tmp_path: Path, kubeadm: Kubeadm, run_module: Run) -> None:
+    overrides = {"init": {"patches": {"directory": str(tmp_path)}}}
+    run_module(kubeadm_init, **ARGUMENTS, patches_directory="/etc/kubernetes/patches", overrides=overrides)
+    assert kubeadm.documents["InitConfiguration"]["patches"] == {"directory": str(tmp_path)}
+
+
+def test_a_directory_of_patches_that_is_missing(
+    machine: Path, kubeadm: Kubeadm, programs: Any, run_module: Run
+) -> None:
+    result = run_module(kubeadm_init, **ARGUMENTS, patches_directory=str(machine / "none"))
+    assert result["msg"].startswith(
+        f"InitConfiguration, patches.directory: found no directory {machine / 'none'}; expected kubeadm's patches in it"
+    )
+    assert programs.calls == []
+    # Nothing was begun: the machine is bare.
+    assert _membership.read_journal(machine) is None
+
+
 def test_a_cluster_is_started(machine: Path, kubeadm: Kubeadm, programs: Any, run_module: Run) -> None:
     result = run_module(kubeadm_init, **ARGUMENTS)
     assert result["changed"] is True

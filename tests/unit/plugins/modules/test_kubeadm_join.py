@@ -171,6 +171,24 @@ def test_a_worker_joins(machine: Path, kubeadm: Kubeadm, programs: Any, run_modu
     assert len(programs.calls) == 2
 
 
+def test_patches(tmp_path: Path, kubeadm: Kubeadm, run_module: Run) -> None:
+    run_module(kubeadm_join, **ARGUMENTS, control_plane=True, patches_directory=str(tmp_path))
+    assert kubeadm.document["patches"] == {"directory": str(tmp_path)}
+
+
+def test_a_directory_of_patches_that_is_missing(
+    machine: Path, kubeadm: Kubeadm, programs: Any, run_module: Run
+) -> None:
+    # The user's wins, so it is the one that has to be there.
+    overrides = {"patches": {"directory": str(machine / "none")}}
+    result = run_module(kubeadm_join, **ARGUMENTS, patches_directory=str(machine), overrides=overrides)
+    assert result["msg"].startswith(
+        f"JoinConfiguration, patches.directory: found no directory {machine / 'none'}; expected kubeadm's patches in it"
+    )
+    assert programs.calls == []
+    assert _membership.read_journal(machine) is None
+
+
 @pytest.mark.parametrize(("schedulable", "taints"), [(True, []), (False, None)])
 def test_a_control_plane_joins(kubeadm: Kubeadm, run_module: Run, schedulable: bool, taints: Any) -> None:
     overrides = {"timeouts": {"controlPlaneComponentHealthCheck": "8m0s"}}
