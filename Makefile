@@ -32,6 +32,7 @@ help: ## Show this list
 venv: $(STAMP) $(CHECKOUT) ## Create $(VENV) with everything that development needs
 
 $(STAMP): requirements-dev.txt
+	$(PYTHON) -m tests.lab provide venv
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	touch $@

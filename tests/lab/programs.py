@@ -10,8 +10,11 @@ the table with what the code calls.
 
 from __future__ import annotations
 
+import sysconfig
 from collections.abc import Collection
 
+# What `make venv` needs of the Python that it is called with: Debian packs it apart.
+VENV = {f"{sysconfig.get_path('stdlib')}/ensurepip/__init__.py": "python3-venv"}
 # What checks and unit tests call. Python's own programs come with `make venv`.
 BASE = {
     "awk": "mawk",
@@ -71,6 +74,7 @@ E2E = {**PACKAGES, **LAB, **NFS, **RUNC}
 
 # What each target of `make` needs.
 STEPS = {
+    "venv": VENV,
     "lint": BASE,
     "unit": BASE,
     "sanity": BASE,
@@ -81,7 +85,7 @@ STEPS = {
     "bench": {**BASE, **LAB},
     "demo": LAB,
 }
-TABLE = {**BASE, **LAB, **ENGINE, **MOLECULE, **E2E}
+TABLE = {**VENV, **BASE, **LAB, **ENGINE, **MOLECULE, **E2E}
 
 
 def needed(steps: Collection[str]) -> dict[str, str]:
