@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 # The buckets of kube-apiserver's apiserver_client_certificate_expiration_seconds (k8s.io/apiserver,
 # pkg/authentication/request/x509/x509.go).
 BUCKETS = (0, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 345600, 604800, 2592000, 7776000, 15552000, 31104000)
-WEEK, MONTH = 604800, 2592000
+WEEK = 604800
+MONTH = 2592000
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

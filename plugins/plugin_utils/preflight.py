@@ -843,10 +843,13 @@ def check_scope(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator
     """A value that counts for the whole cluster is read from one host: another one's would be ignored."""
     for name in sorted({name for host in hosts for name in host.variables}):
         scope, spec = scope_of(name), cluster.specs.get(name)
-        if spec is None or scope is None or scope.where != "cluster" or any(name in host.undefined for host in hosts):
+        if spec is None or scope is None or scope.where == "host":
+            continue
+        readers = control_planes(hosts) if scope.where == "control planes" else hosts
+        if any(name in host.undefined for host in readers):
             continue
         texts: dict[str, list[str]] = defaultdict(list)
-        for host in hosts:
+        for host in readers:
             texts[shown_value(spec, host.variables.get(name, spec.get("default")))].append(host.name)
         if len(texts) < 2:
             continue
@@ -855,10 +858,11 @@ def check_scope(cluster: ClusterIntent, hosts: Sequence[HostReport]) -> Iterator
             f"{'another value' if secret else text if len(text) <= 60 else text[:57] + '...'} on {listing(names)}"
             for text, names in texts.items()
         ]
+        whole = "the whole cluster" if readers is hosts else "all control planes"
         remedy = f"set {name} for all hosts alike, in group_vars/all.yml or under [all:vars]"
         if name == "cluster_kubelet_configuration":
             remedy += "; what single nodes need goes into their cluster_join_configuration, before they join"
-        yield error("variable-scope", name, listing(values), "one value for the whole cluster", remedy)
+        yield error("variable-scope", name, listing(values), f"one value for {whole}", remedy)
 
 
 def shown_value(spec: Mapping[str, Any], value: object) -> str:

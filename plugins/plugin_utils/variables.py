@@ -16,7 +16,8 @@ import yaml
 class Scope(NamedTuple):
     """Where a variable may be set, and when a changed value takes effect.
 
-    ``where`` is "cluster", where all hosts of the cluster have to agree, or "host", where each may have its own.
+    ``where`` is "cluster", where all hosts of the cluster have to agree, "control planes", where these have to, or
+    "host", where each may have its own.
     ``effect`` is "new cluster" (ignored once there is a cluster), "join" (for machines that join from then on) or
     "every run" (of the role's playbook).
     """
@@ -27,6 +28,7 @@ class Scope(NamedTuple):
 
 NEW_CLUSTER = Scope("cluster", "new cluster")
 CLUSTER = Scope("cluster", "every run")
+CONTROL_PLANES = Scope("control planes", "every run")
 HOST = Scope("host", "every run")
 JOIN = Scope("host", "join")
 
@@ -72,8 +74,8 @@ VARIABLE_SCOPES: Mapping[str, Scope] = {
     "helm_url": HOST,
     "helm_version": HOST,
     # All control planes have to agree, or no one holds the address, or two do.
-    "load_balancer_advert_interval": CLUSTER,
-    "load_balancer_virtual_router_id": CLUSTER,
+    "load_balancer_advert_interval": CONTROL_PLANES,
+    "load_balancer_virtual_router_id": CONTROL_PLANES,
     # docs/network.md: a cluster keeps its network.
     "network_calico_encapsulation": NEW_CLUSTER,
     "network_flannel_backend": NEW_CLUSTER,

@@ -187,6 +187,7 @@ LEGEND = [
     "| Set for | |",
     "| --- | --- |",
     "| cluster | all hosts alike, in `group_vars/all.yml` or under `[all:vars]`; preflight refuses different values |",
+    "| control planes | all control planes alike, there or in group `kube_control_plane` |",
     "| host | each host may have its own, by `host_vars`, in its line of the inventory, or by a group |",
     "",
     "| Takes effect | |",

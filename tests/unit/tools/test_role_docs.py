@@ -157,7 +157,7 @@ def test_every_scope_is_of_a_variable_that_there_is() -> None:
     roles = {path.name for path in (root / "roles").iterdir()}
     assert variables.ROLE_SCOPES.keys() - {"clock"} == roles
     kinds = {*variables.ROLE_SCOPES.values(), *variables.VARIABLE_SCOPES.values()}
-    assert {kind.where for kind in kinds} == {"cluster", "host"}
+    assert {kind.where for kind in kinds} == {"cluster", "control planes", "host"}
     assert {kind.effect for kind in kinds} == {"new cluster", "join", "every run"}
 
 
@@ -169,6 +169,7 @@ def test_every_scope_is_of_a_variable_that_there_is() -> None:
         ("nfs_storage_enabled", "cluster", "every run"),
         ("nfs_server_exports", "host", "every run"),
         ("node_ip", "host", "join"),
+        ("load_balancer_virtual_router_id", "control planes", "every run"),
     ],
 )
 def test_scopes(name: str, where: str, effect: str) -> None:

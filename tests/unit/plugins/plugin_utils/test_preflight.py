@@ -69,7 +69,7 @@ SPECS: dict[str, dict[str, Any]] = {
     **{
         name: dict(spec)
         for name, spec in variables.argument_specs(variables.collection_root()).items()
-        if name.startswith(("helm_", "monitoring_", "network_", "nfs_server_", "users_"))
+        if name.startswith(("helm_", "load_balancer_", "monitoring_", "network_", "nfs_server_", "users_"))
     },
 }
 
@@ -445,6 +445,8 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
     ("variable-scope", "error", workers(cluster_kubelet_configuration={"maxPods": 60}),
      "cluster_kubelet_configuration", 'on cp1, cp2 and cp3 and {"maxPods": 60} on w1 and w2', "one value for the whole",
      "cluster_join_configuration, before they join"),
+    ("variable-scope", "error", host("cp2", variables={"load_balancer_virtual_router_id": 7}),
+     "load_balancer_virtual_router_id", "0 on cp1 and cp3 and 7 on cp2", "one value for all control planes", "alike"),
     ("variable-scope", "error", workers(cluster_vip="10.90.0.100"),
      "cluster_vip", '"10.90.0.100" on w1 and w2', "one value for the whole cluster", "under [all:vars]"),
     ("variable-scope", "error", host("cp2", variables={"monitoring_enabled": True}),
@@ -1017,6 +1019,9 @@ PASSING: dict[str, Spoil] = {
         host("w1", variables={"monitoring_enabled": "yes", "cluster_kubelet_configuration": {"b": 2, "a": 1}}),
     ),
     "the default, given for some hosts": host("w1", variables={"monitoring_enabled": False}),
+    "values of all control planes": both(
+        *(host(name, variables={"load_balancer_virtual_router_id": 7}) for name in ("cp1", "cp2", "cp3")),
+    ),
     "values of single hosts": both(
         host("w1", variables={"cluster_container_runtime": "docker", "node_swap": "keep", "node_packages": ["x"]}),
         host("cp1", variables={"node_swap": "off"}),
