@@ -218,7 +218,7 @@ def rolled_out(live: Mapping[str, Any], unreached: int = 0) -> str | None:
     """Return what a workload still waits for, None if it is rolled out or none.
 
     As kubectl rollout status sees it (https://github.com/kubernetes/kubectl/blob/master/pkg/polymorphichelpers/), but
-    for pods of a DaemonSet on nodes that can't be reached.
+    for pods on nodes that can't be reached: those of a DaemonSet stay there, others are moved away after minutes.
     """
     if live["kind"] not in WORKLOADS:
         return None
@@ -635,15 +635,15 @@ class Part:
         if live is None:
             return "not there"
         found = rolled_out(live)
-        nodes = self._unreached(live) if found and identity.kind == "DaemonSet" else []
+        nodes = self._unreached(live) if found else []
         if not nodes:
             self.unreached.pop(identity, None)
             return found
-        self.unreached[identity] = nodes
+        self.unreached[identity] = sorted(set(nodes))
         return rolled_out(live, len(nodes))
 
     def _unreached(self, live: Mapping[str, Any]) -> list[str]:
-        """Return the lost nodes that have a DaemonSet's pods."""
+        """Return the lost node of each pod of a workload that is on one. Pods that are being moved away don't count."""
         if time.monotonic() >= self._lost_known_until:
             nodes = self._api.request("GET", "/api/v1/nodes")["items"]
             self._lost = {node["metadata"]["name"] for node in nodes if lost(node)}
@@ -653,7 +653,8 @@ class Part:
         labels = ",".join(f"{name}={value}" for name, value in live["spec"]["selector"]["matchLabels"].items())
         path = f"/api/v1/namespaces/{live['metadata']['namespace']}/pods"
         pods = self._api.request("GET", path, query={"labelSelector": labels})["items"]
-        return sorted(self._lost & {pod["spec"].get("nodeName") for pod in pods})
+        nodes = [pod["spec"].get("nodeName") for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+        return [node for node in nodes if node in self._lost]
 
     def wait_for_workloads(self, wanted: Iterable[Identity], timeout: float) -> None:
         """Wait until all workloads of the part are rolled out."""

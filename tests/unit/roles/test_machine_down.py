@@ -18,6 +18,7 @@ import yaml
 
 from tests.unit.playbook import run_playbook
 
+PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 UNREACHABLE = 4
 FAILED = 2
 SSH = "#!/bin/sh\necho 'ssh: connect to host port 22: No route to host' >&2\nexit 255\n"
@@ -36,17 +37,27 @@ def run(tmp_path: Path) -> Run:
     living = {"ansible_connection": "local"}
 
     def play(
-        control_planes: dict[str, bool], workers: dict[str, bool], *options: str, name: str = "site", **variables: Any
+        control_planes: dict[str, bool],
+        workers: dict[str, bool],
+        *options: str,
+        name: str = "site",
+        nfs_server: dict[str, bool] | None = None,
+        plays: Any = None,
+        **variables: Any,
     ) -> Any:
         groups = {
             group: {
                 "hosts": {name: {"ansible_host": "127.0.0.1", **(living if up else down)} for name, up in hosts.items()}
             }
-            for group, hosts in (("kube_control_plane", control_planes), ("kube_node", workers))
+            for group, hosts in (
+                ("kube_control_plane", control_planes),
+                ("kube_node", workers),
+                *((("nfs_server", nfs_server),) if nfs_server else ()),
+            )
         }
         variables = {"ansible_become": False, "ansible_python_interpreter": "/usr/bin/python3", **variables}
         (tmp_path / "hosts.yml").write_text(yaml.safe_dump({**groups, "all": {"vars": variables}}))
-        (tmp_path / "play.yml").write_text(PLAYBOOK.format(name))
+        (tmp_path / "play.yml").write_text(yaml.safe_dump(plays) if plays else PLAYBOOK.format(name))
         look = ("--check",) if name == "site" else ()
         return run_playbook(tmp_path, "--inventory", "hosts.yml", *look, *options)
 
@@ -71,6 +82,28 @@ def test_a_control_plane_that_is_down_and_outside_the_limit_is_reported(run: Run
 
 def test_no_machine_at_all(run: Run) -> None:
     assert run({"cp1": False}, {"w1": False}).returncode == UNREACHABLE
+
+
+def test_an_nfs_server_that_is_down_does_not_end_the_run(run: Run, tmp_path: Path) -> None:
+    """The hosts of its play in site.yml, with another task, and a play after it."""
+    site = yaml.safe_load((PLAYBOOKS / "site.yml").read_text())
+    (hosts,) = {play["hosts"] for play in site if play["name"].startswith("NFS server")}
+    task = {"name": "Connect", "ansible.builtin.ping": None}
+    plays: list[dict[str, Any]] = [
+        {
+            "hosts": hosts,
+            "gather_facts": False,
+            "tasks": [task | {"when": "inventory_hostname in groups['nfs_server']"}],
+        },
+        {
+            "hosts": "kube_control_plane",
+            "gather_facts": False,
+            "tasks": [{"ansible.builtin.debug": {"msg": "goes on"}}],
+        },
+    ]
+    result = run({"cp1": True}, {}, name="own", plays=plays, nfs_server={"nfs1": False})
+    assert "goes on" in result.stdout, result.stdout + result.stderr
+    assert result.returncode == UNREACHABLE
 
 
 def test_a_reset_says_what_was_not_reset(run: Run) -> None:

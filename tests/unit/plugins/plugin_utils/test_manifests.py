@@ -879,6 +879,32 @@ class TestRollouts:
         assert cluster.seconds == 0
         assert part.unreached == {Identity("apps/v1", "DaemonSet", "demo", "speaker"): ["w2"]}
 
+    @pytest.mark.parametrize(("moving", "seconds"), [(False, 0), (True, 20)])
+    def test_pods_of_a_deployment_on_lost_nodes_are_not_waited_for_until_they_are_moved(
+        self, cluster: Any, moving: bool, seconds: int
+    ) -> None:
+        for name, heard in (("w1", "True"), ("w2", "Unknown")):
+            conditions = [{"type": "Ready", "status": heard}]
+            cluster("/api/v1/nodes", name, {"kind": "Node", "status": {"conditions": conditions}})
+        for name in ("a", "b"):
+            cluster("/api/v1/namespaces/demo/pods", name, {"kind": "Pod", "spec": {"nodeName": "w2"}})
+            if moving:
+                pod = cluster.objects[f"/api/v1/namespaces/demo/pods/{name}"]
+                pod["metadata"]["deletionTimestamp"] = "2026-12-01T02:55:00Z"
+        selector = {"matchLabels": {"app": "web"}}
+        web = item("Deployment", "web", version="apps/v1", spec={"selector": selector, "replicas": 2})
+        run(cluster, NAMESPACE, web)
+        live = cluster.objects["/apis/apps/v1/namespaces/demo/deployments/web"]
+        live["status"] = {"observedGeneration": live["metadata"]["generation"], "updatedReplicas": 2}
+        part = Part(cluster, "demo")
+        if moving:
+            with pytest.raises(NotDone, match="2 of 2 pods updated, 0 available"):
+                part.wait_for_workloads(manifests.in_order([web]), 20)
+        else:
+            part.wait_for_workloads(manifests.in_order([web]), 20)
+            assert part.unreached == {Identity("apps/v1", "Deployment", "demo", "web"): ["w2"]}
+        assert cluster.seconds >= seconds
+
     def test_nodes_that_start_are_waited_for(self, cluster: Any) -> None:
         wanted = manifests.in_order([self.daemon_set(cluster, desiredNumberScheduled=2, updatedNumberScheduled=2)])
         with pytest.raises(NotDone, match="2 of 2 pods updated, 0 available"):
