@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from .cluster import BUILD, Change, Cluster, Run
+from .cluster import BUILD, ENDPOINT_PORT, Change, Cluster, Run, wait_for
 from .sampling import Samples
 
 FIRST_BUDGET = 25
@@ -84,3 +84,29 @@ def test_drift_is_listed_and_undone(converged: Cluster) -> None:
     assert converged.on("w1", "sysctl", "-n", "net.ipv4.ip_forward") == "1"
     assert "retries 2" in converged.on("cp1", "cat", "/etc/haproxy/haproxy.cfg")
     assert converged.on("cp3", "systemctl", "is-active", "keepalived") == "active"
+
+
+def test_one_run_at_a_time_and_only_on_the_cluster_that_is_meant(converged: Cluster) -> None:
+    """users.yml asks no machine: it has the inventory, the kubeconfig, and what the cluster says of itself."""
+    kubeconfig = converged.kubeconfig.read_bytes()
+    endpoint = f'"cluster_endpoint": "192.0.2.100:{ENDPOINT_PORT}"'
+    file = f'"cluster_kubeconfig": "{converged.kubeconfig}"'
+    others = {
+        "found the kubeconfig of a cluster at": f"{{{endpoint}}}",
+        f"was made as {converged.lab.name}": f'{{"cluster_name": "staging", {file}}}',
+    }
+    for message, variables in others.items():
+        run = converged.run("users.yml", "--extra-vars", variables)
+        assert run.rc == 2
+        assert message in run.said
+    assert converged.kubeconfig.read_bytes() == kubeconfig
+
+    first = converged.start("site.yml")
+    wait_for("the first run has left preflight", lambda: "PLAY [Prepare]" in first.output, 120)
+    second = converged.run("users.yml")
+    assert second.rc == 2
+    assert "found that another run holds this cluster" in second.said
+    assert f"pid {first.process.pid} " in second.said
+    first.kill()
+    # Its keeper gives the cluster back, and the next run does not wait for a minute.
+    converged.run("users.yml").succeeded()

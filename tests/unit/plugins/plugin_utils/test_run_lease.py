@@ -280,6 +280,9 @@ class Api:
     def get(self, _path):
         with open(path, "a") as log:
             log.write(f"get {os.getpid()} {os.getsid(0)}\\n")
+        deadline = time.monotonic() + 20
+        while not os.path.exists(f"{path}.go") and time.monotonic() < deadline:
+            time.sleep(0.02)
         return {"spec": {"holderIdentity": str(me)}}
     def request(self, method, _path, body):
         with open(path, "a") as log:
@@ -304,9 +307,9 @@ def test_it_is_given_back_when_the_run_is_killed(tmp_path: Any, end: int) -> Non
         assert run.stdout
         assert run.stdout.readline() == "ready\n"
         os.killpg(run.pid, end)
-        # Who reads the output sees its end: nobody else has it open.
-        assert run.stdout.read() == ""
-        run.wait(10)
+        # Who reads the output sees its end: the keeper, which is still there, does not have it open.
+        assert run.communicate(timeout=10) == ("", None)
+        (tmp_path / "log.go").touch()
         deadline = time.monotonic() + 10
         while (not log.exists() or "PUT" not in log.read_text()) and time.monotonic() < deadline:
             time.sleep(0.02)
