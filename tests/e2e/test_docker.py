@@ -20,7 +20,7 @@ from tests.lab import artifacts
 from tests.lab.versions import BUSYBOX_IMAGE
 
 from .cluster import Cluster, machines_of
-from .test_smoke_reset import CONFIRM
+from .test_smoke_reset import confirm
 
 pytestmark = pytest.mark.full
 
@@ -119,21 +119,21 @@ def test_a_node_moves_by_leaving_and_joining_anew(cluster: Cluster) -> None:
     host_vars(cluster, CONTAINERD)
     planned = cluster.run("reset.yml", "--limit", "w1", "--check").succeeded()
     assert planned.changed
-    done = cluster.run("reset.yml", "--limit", "w1", "-e", CONFIRM).succeeded()
+    done = cluster.run("reset.yml", "--limit", "w1", "-e", confirm(cluster)).succeeded()
     assert done.changed == planned.changed
     assert json.loads(cluster.on("w1", "cat", DAEMON)) == FOREIGN
     assert [item["Names"] for item in json.loads(docker_api(cluster, "w1", "GET", "/containers/json"))] == [["/own"]]
     left = cluster.on("w1", "sh", "-c", "ls /usr/local/bin/cri-dockerd /etc/systemd/system/cri-docker*", check=False)
     assert left.strip() == ""
-    assert not cluster.run("reset.yml", "--limit", "w1", "-e", CONFIRM).succeeded().changed
+    assert not cluster.run("reset.yml", "--limit", "w1", "-e", confirm(cluster)).succeeded().changed
     cluster.site().succeeded()
     assert runtimes(cluster) == {"cp1": "docker", "w1": "containerd"}
     cluster.run("smoke.yml").succeeded()
 
 
 def test_the_whole_cluster_goes(cluster: Cluster) -> None:
-    assert cluster.run("reset.yml", "-e", CONFIRM).succeeded().changed
+    assert cluster.run("reset.yml", "-e", confirm(cluster)).succeeded().changed
     assert containers(cluster, "cp1") == set()
     left = cluster.on("cp1", "sh", "-c", f"ls {DAEMON} /etc/kubernetes/*.conf /var/lib/etcd/member", check=False)
     assert left.strip() == ""
-    assert not cluster.run("reset.yml", "-e", CONFIRM).succeeded().changed
+    assert not cluster.run("reset.yml", "-e", confirm(cluster)).succeeded().changed

@@ -12,7 +12,7 @@ import pytest
 from tests.lab.inventory import ODDITIES, to_yaml
 
 from .cluster import Cluster, Run, machines_of
-from .test_smoke_reset import CONFIRM, own
+from .test_smoke_reset import confirm, own
 
 pytestmark = pytest.mark.full
 
@@ -99,11 +99,11 @@ def test_a_network_of_ones_own_is_left_alone(cluster: Cluster) -> None:
 def test_reset_takes_its_own_tables_only(cluster: Cluster) -> None:
     cluster.on("w1", "nft", "add", *FOREIGN.split())
     assert OWN_TABLES & tables(cluster, "w1")
-    assert cluster.run("reset.yml", "--limit", "w1", "-e", CONFIRM).succeeded().changed
+    assert cluster.run("reset.yml", "--limit", "w1", "-e", confirm(cluster)).succeeded().changed
     assert not OWN_TABLES & tables(cluster, "w1")
     assert FOREIGN in tables(cluster, "w1")
     assert own(cluster, "w1") == []
     routes = cluster.on("w1", "ip", "-4", "route")
     assert "10.244." not in routes
-    again = cluster.run("reset.yml", "--limit", "w1", "-e", CONFIRM).succeeded()
+    again = cluster.run("reset.yml", "--limit", "w1", "-e", confirm(cluster)).succeeded()
     assert not again.changed

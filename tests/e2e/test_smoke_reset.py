@@ -11,7 +11,6 @@ from kubernetes import client, config
 from .cluster import Cluster
 
 NAMESPACE = "kubestead-smoke"
-CONFIRM = "reset_confirm=kubernetes"
 # Rules of the machine's owner: in a built-in chain, and a chain of their own with a name that looks like another's.
 FOREIGN = (
     ("-t", "filter", "-A", "FORWARD", "-s", "192.0.2.0/24", "-j", "DROP"),
@@ -26,6 +25,11 @@ def whole(converged: Cluster) -> Cluster:
     """The cluster of the proofs before, which ends here."""
     converged.recover()
     return converged
+
+
+def confirm(cluster: Cluster) -> str:
+    """What says that a reset of this cluster is meant."""
+    return f"reset_confirm={cluster.lab.name}"
 
 
 def api(cluster: Cluster) -> client.CoreV1Api:
@@ -89,7 +93,7 @@ def test_reset_asks_first(whole: Cluster) -> None:
         assert "Nothing was removed" in run.said
         for name in whole.lab.nodes:
             assert f"{name} of the cluster at" in run.said
-        assert "-e reset_confirm=kubernetes" in run.said
+        assert f"-e {confirm(whole)}" in run.said
     assert whole.ready_nodes() == set(whole.lab.nodes)
 
 
@@ -103,7 +107,7 @@ def test_one_node_leaves_and_comes_back(whole: Cluster) -> None:
     planned = whole.run("reset.yml", "--limit", "w2", "--check", "--diff").succeeded()
     assert planned.changed
     assert node_names(whole) == set(whole.lab.nodes)
-    done = whole.run("reset.yml", "--limit", "w2", "-e", CONFIRM).succeeded()
+    done = whole.run("reset.yml", "--limit", "w2", "-e", confirm(whole)).succeeded()
     assert done.changed == planned.changed
     assert node_names(whole) == set(whole.lab.nodes) - {"w2"}
     assert own(whole, "w2") == []
@@ -112,7 +116,7 @@ def test_one_node_leaves_and_comes_back(whole: Cluster) -> None:
     assert not {"cni0", "flannel.1"} & set(links)
     assert whole.on("w2", "cat", "/etc/hosts").count("kubestead") == 0
 
-    again = whole.run("reset.yml", "--limit", "w2", "-e", CONFIRM).succeeded()
+    again = whole.run("reset.yml", "--limit", "w2", "-e", confirm(whole)).succeeded()
     assert not again.changed
     whole.site().succeeded()
     assert whole.ready_nodes() == set(whole.lab.nodes)
@@ -121,7 +125,7 @@ def test_one_node_leaves_and_comes_back(whole: Cluster) -> None:
 
 def test_the_whole_cluster_goes_and_is_built_again(whole: Cluster) -> None:
     before = {name: foreign(whole, name) for name in whole.lab.nodes}
-    assert whole.run("reset.yml", "-e", CONFIRM).succeeded().changed
+    assert whole.run("reset.yml", "-e", confirm(whole)).succeeded().changed
     assert not whole.kubeconfig.exists()
     for name in whole.lab.nodes:
         assert own(whole, name) == []
@@ -130,7 +134,7 @@ def test_the_whole_cluster_goes_and_is_built_again(whole: Cluster) -> None:
             name, "sh", "-c", "ls /etc/kubernetes/*.conf /var/lib/etcd/member /var/lib/kubelet/*", check=False
         )
         assert left.strip() == ""
-    again = whole.run("reset.yml", "-e", CONFIRM).succeeded()
+    again = whole.run("reset.yml", "-e", confirm(whole)).succeeded()
     assert not again.changed
     whole.site().succeeded()
     whole.run("smoke.yml").succeeded()
