@@ -259,6 +259,8 @@ def apply(run: Runner, params: dict[str, Any]) -> dict[str, Any] | None:
             _membership.remove_torn_files()
         with kubeadm.configuration(documents, "init.yaml") as path:
             run(["kubeadm", "init", "--config", path, "--upload-certs"])
+        if "upload-certs" not in (documents[0].get("skipPhases") or ()):
+            kubeadm.label_certificates(run)
         _membership.end()
     return {
         "endpoint": params["cluster"]["endpoint"],

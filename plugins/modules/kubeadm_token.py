@@ -86,7 +86,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kubestead.cluster.plugins.module_utils._certificates import ca_cert_hash
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
-from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.documents import API_VERSION
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.documents import API_VERSION, TOKEN_DESCRIPTION
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.output import parse_token_list
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Runner, guard
 
@@ -102,7 +102,7 @@ def create(run: Runner, params: dict[str, Any]) -> dict[str, Any]:
             {
                 "token": token,
                 "ttl": params["ttl"],
-                "description": "kubestead: machines join",
+                "description": f"{TOKEN_DESCRIPTION}machines join",
                 "usages": ["signing", "authentication"],
                 "groups": ["system:bootstrappers:kubeadm:default-node-token"],
             }
@@ -116,6 +116,8 @@ def create(run: Runner, params: dict[str, Any]) -> dict[str, Any]:
         run(["kubeadm", "token", "create", "--config", path, "--kubeconfig", kubeadm.ADMIN_CONF])
         if certificate_key:
             run(["kubeadm", "init", "phase", "upload-certs", "--upload-certs", "--config", path])
+    if certificate_key:
+        kubeadm.label_certificates(run)
     return {
         "endpoint": params["endpoint"],
         "token": token,

@@ -17,6 +17,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 API_VERSION = "kubeadm.k8s.io/v1beta4"
+#: What the description of every token of this collection begins with.
+TOKEN_DESCRIPTION = "kubestead: "  # noqa: S105 - not a token
+#: The Secret with the certificates for control planes, and its label where this collection has uploaded them. kubeadm
+#: replaces the whole Secret, so the label goes when somebody else uploads others.
+CERTIFICATES = "kubeadm-certs"
+CERTIFICATES_LABEL = {"app.kubernetes.io/managed-by": "kubestead"}
 KUBELET_API_VERSION = "kubelet.config.k8s.io/v1beta1"
 KUBE_PROXY_API_VERSION = "kubeproxy.config.k8s.io/v1alpha1"
 
@@ -99,7 +105,9 @@ def init_documents(
     init = {
         "apiVersion": API_VERSION,
         "kind": "InitConfiguration",
-        "bootstrapTokens": [{"token": token, "ttl": token_ttl, "description": "kubestead: first token of the cluster"}],
+        "bootstrapTokens": [
+            {"token": token, "ttl": token_ttl, "description": f"{TOKEN_DESCRIPTION}first token of the cluster"}
+        ],
         "certificateKey": certificate_key,
         "localAPIEndpoint": {"advertiseAddress": node_ip, "bindPort": api_port},
         "nodeRegistration": _node_registration(node_name, node_ip, cri_socket, taints, ignore_preflight_errors),

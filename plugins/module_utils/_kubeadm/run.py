@@ -13,7 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.documents import render
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.documents import (
+    CERTIFICATES,
+    CERTIFICATES_LABEL,
+    render,
+)
+from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Runner
 
 RUN = Path("/run/kubestead")
 # https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#token-format
@@ -52,6 +57,13 @@ def configuration(documents: list[dict[str, Any]], name: str = "kubeadm.yaml") -
         yield str(path)
     finally:
         path.unlink(missing_ok=True)
+
+
+def label_certificates(run: Runner) -> None:
+    """Label the certificates that kubeadm has just uploaded, so that a later run recognises and removes them."""
+    labels = [f"{name}={value}" for name, value in CERTIFICATES_LABEL.items()]
+    place = ["--kubeconfig", ADMIN_CONF, "--namespace", "kube-system"]
+    run(["kubectl", *place, "label", "--overwrite", "secret", CERTIFICATES, *labels])
 
 
 def new_token() -> str:

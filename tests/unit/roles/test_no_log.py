@@ -30,7 +30,9 @@ BY_ARGUMENT = {
 }
 # Tasks that only name a secret: its public part, a condition, or a result that the action has rid of it.
 HARMLESS = {
-    "control_plane/tasks/finish.yml: finish | Remove the token",
+    "playbooks/site.yml: Remove join credentials",
+    "control_plane/tasks/abandon.yml: abandon | Remove tokens and uploaded certificates",
+    "control_plane/tasks/finish.yml: finish | Remove tokens and uploaded certificates",
 }
 SECRETS = re.compile(
     r"__cluster_join\b|__control_plane_(started|token)\b|password|passphrase|certificate_key|private_key|credential",

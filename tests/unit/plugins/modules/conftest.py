@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import json
 import threading
@@ -41,6 +42,19 @@ class Programs:
             if self.calls[-1].startswith(beginning):
                 return answer(argv) if callable(answer) else answer
         raise AssertionError(f"no answer to {argv}")
+
+
+def held(root: Path) -> bool:
+    """Whether a run holds the machine in this moment, as another process would find it."""
+    lock = root / _membership.LOCK
+    if not lock.exists():
+        return False
+    with lock.open("w") as handle:
+        try:
+            fcntl.flock(handle.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.kubestead.cluster.plugins.module_utils import _membership
 from ansible_collections.kubestead.cluster.plugins.modules import kubeadm_init
+from tests.unit.plugins.modules.conftest import held
 
 PKI = Path(__file__).parents[2] / "fixtures" / "pki"
 CA_HASH = "sha256:" + (PKI / "1.36.3_ca.openssl.txt").read_text().split()[-1]
@@ -55,12 +56,14 @@ class Kubeadm:
         self.rc = rc
         self.documents: dict[str, Any] = {}
         self.journal: str | None = None
+        self.held = False
 
     def __call__(self, argv: list[str]) -> tuple[int, str, str]:
         text = Path(argv[argv.index("--config") + 1]).read_text()
         documents = [json.loads(part) for part in text.split("---\n")[1:]]
         self.documents = {document["kind"]: document for document in documents}
         self.journal = _membership.read_journal(self.root)
+        self.held = held(self.root)
         put(self.root, "etc/kubernetes/pki/ca.crt", (PKI / "1.36.3_ca.crt").read_text())
         put(self.root, "etc/kubernetes/admin.conf", "the kubeconfig")
         put(self.root, "etc/kubernetes/manifests/kube-apiserver.yaml")
@@ -79,7 +82,7 @@ def kubeadm(machine: Path, programs: Any, monkeypatch: pytest.MonkeyPatch) -> Ku
 
     monkeypatch.setattr(kubeadm_init, "Path", place)
     program = Kubeadm(machine)
-    programs.answers["kubeadm init"] = program
+    programs.answers.update({"kubeadm init": program, "kubectl": (0, "", "")})
     return program
 
 
@@ -147,7 +150,12 @@ def test_a_cluster_is_started(machine: Path, kubeadm: Kubeadm, programs: Any, ru
     result = run_module(kubeadm_init, **ARGUMENTS)
     assert result["changed"] is True
     config = machine / "run/kubestead/init.yaml"
-    assert programs.calls == [f"kubeadm init --config {config} --upload-certs"]
+    init_call, label = programs.calls
+    assert init_call == f"kubeadm init --config {config} --upload-certs"
+    assert label.endswith("label --overwrite secret kubeadm-certs app.kubernetes.io/managed-by=kubestead")
+    # Another run would have waited.
+    assert kubeadm.held
+    assert not held(machine)
     assert not config.exists()
     init, cluster = kubeadm.documents["InitConfiguration"], kubeadm.documents["ClusterConfiguration"]
     token = init["bootstrapTokens"][0]
@@ -221,11 +229,27 @@ def test_an_interrupted_init_is_finished(machine: Path, kubeadm: Kubeadm, progra
     assert done["changed"] is True
     assert not (machine / "etc/kubernetes/scheduler.conf").exists()
     ignored = kubeadm.documents["InitConfiguration"]["nodeRegistration"]["ignorePreflightErrors"]
-    assert ignored[0] == "Mem"
-    assert {"Port-7443", "Port-10250", "DirAvailable--var-lib-etcd"} <= set(ignored)
-    # What would say that it is another machine is not ignored.
-    assert not [name for name in ignored if "kubelet.conf" in name or "CRI" in name or "all" in name]
+    # What an init that was killed at its last step has left: four static pods, etcd's data, and who listens by then
+    # (https://kubernetes.io/docs/reference/networking/ports-and-protocols/). What would say that it is another machine
+    # is not ignored.
+    pods = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    assert sorted(ignored) == sorted(
+        [
+            "Mem",
+            "DirAvailable--var-lib-etcd",
+            *(f"FileAvailable--etc-kubernetes-manifests-{pod}.yaml" for pod in pods),
+            *(f"Port-{port}" for port in (7443, 2379, 2380, 10250, 10257, 10259)),
+        ]
+    )
     assert _membership.read_journal(machine) is None
+
+
+def test_certificates_that_the_user_does_not_upload_are_not_labelled(
+    kubeadm: Kubeadm, programs: Any, run_module: Run
+) -> None:
+    overrides = {"init": {"skipPhases": ["upload-certs"]}}
+    assert run_module(kubeadm_init, **ARGUMENTS, overrides=overrides)["changed"] is True
+    assert [call.split()[0] for call in programs.calls] == ["kubeadm"]
 
 
 def test_another_run_finished_it_while_this_one_waited(

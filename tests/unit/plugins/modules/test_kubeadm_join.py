@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.kubestead.cluster.plugins.module_utils import _membership
 from ansible_collections.kubestead.cluster.plugins.modules import kubeadm_join
+from tests.unit.plugins.modules.conftest import held
 
 PKI = Path(__file__).parents[2] / "fixtures" / "pki"
 CA_HASH = "sha256:" + (PKI / "1.36.3_ca.openssl.txt").read_text().split()[-1]
@@ -57,10 +58,12 @@ class Kubeadm:
         self.failures: list[str] = []
         self.document: Any = None
         self.journal: str | None = None
+        self.held = False
 
     def __call__(self, argv: list[str]) -> tuple[int, str, str]:
         self.document = json.loads(Path(argv[-1]).read_text().removeprefix("---"))
         self.journal = _membership.read_journal(self.root)
+        self.held = held(self.root)
         if (self.root / "etc/kubernetes/pki/ca.crt").exists():
             return 1, "", "[ERROR FileAvailable--etc-kubernetes-pki-ca.crt]: /etc/kubernetes/pki/ca.crt already exists"
         put(self.root, "etc/kubernetes/pki/ca.crt", (PKI / "1.36.3_ca.crt").read_text())
@@ -165,6 +168,9 @@ def test_a_worker_joins(machine: Path, kubeadm: Kubeadm, programs: Any, run_modu
     assert "controlPlane" not in kubeadm.document
     assert KEY not in json.dumps(kubeadm.document)
     assert kubeadm.journal == "join"
+    # Another run would have waited.
+    assert kubeadm.held
+    assert not held(machine)
     assert _membership.read_journal(machine) is None
     again = run_module(kubeadm_join, **{**ARGUMENTS, "join": None})
     assert (again["changed"], again["diff"]) == (False, {})

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from ansible_collections.kubestead.cluster.plugins.module_utils import _membersh
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files, records
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Result
 from ansible_collections.kubestead.cluster.plugins.modules import kubeadm_reset
+from tests.unit.plugins.modules.conftest import held
 
 HASH = "sha256:aa"
 LINKS = '[{"ifname": "eth0", "addr_info": [{"local": "192.0.2.1"}]}, {"ifname": "cni0"}, {}%s]'
@@ -298,6 +300,75 @@ def test_links_are_removed_not_followed(tmp_path: Path) -> None:
     kubeadm_reset.remove_path(tmp_path / "absent")
     assert (tmp_path / "kept/file").exists()
     assert not link.is_symlink()
+
+
+class Interrupted(Exception):
+    """The machine loses its power."""
+
+
+class Resets:
+    """A module on a worker in a folder. kubeadm removes what it does; `kill_at` is where a reset ends too early."""
+
+    def __init__(self, machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.machine = machine
+        self.kill_at = ""
+        self.seen: list[tuple[str | None, bool]] = []
+        self.runs = 0
+        # The folders that a reset empties are those of the machine in the folder.
+        monkeypatch.setattr(kubeadm_reset, "read_state", self.read)
+        monkeypatch.setattr(kubeadm_reset, "Path", lambda *parts: machine.joinpath(*(p.lstrip("/") for p in parts)))
+        monkeypatch.setattr(kubeadm_reset, "remove_path", self.remove)
+        monkeypatch.setattr(kubeadm_reset, "mounts_below", lambda *_arguments: [])
+        monkeypatch.setattr(kubeadm_reset._netfilter, "remove", lambda *_arguments: None)
+        monkeypatch.setattr(kubeadm_reset.Machine, "plan", lambda _self, state: kubeadm_reset.plan(state, [], []))
+        monkeypatch.setattr(kubeadm_reset.Machine, "kubeadm_reset", self.kubeadm)
+        monkeypatch.setattr(kubeadm_reset.Machine, "remove_files", lambda *_arguments: None)
+        put(machine, "proc/self/mountinfo", "etc/kubernetes/pki/ca.key", "var/lib/kubelet/config.yaml")
+        put(machine, "etc/kubernetes/kubelet.conf", "var/lib/kubelet/pods/volume")
+
+    def read(self, *_arguments: Any) -> kubeadm_reset.State:
+        found = _membership.read_member()
+        folders = ["var/lib/kubelet", *(["etc/kubernetes/pki"] if found.state != "bare" else [])]
+        full = [path for path in folders if kubeadm_reset.entries(self.machine / path)]
+        return kubeadm_reset.State(found, [], [], [], [], [], full, [])
+
+    def kubeadm(self, *_arguments: Any) -> None:
+        self.seen.append((_membership.read_journal(self.machine), held(self.machine)))
+        for path in ("etc/kubernetes/kubelet.conf", "var/lib/kubelet/config.yaml"):
+            (self.machine / path).unlink(missing_ok=True)
+        if self.kill_at == "kubeadm":
+            raise Interrupted
+
+    def remove(self, path: Path) -> None:
+        if self.kill_at == "folders":
+            raise Interrupted
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+    def run(self, kill_at: str = "") -> kubeadm_reset.Plan:
+        self.kill_at = kill_at
+        params = {"files": [], "units": [], "ca_cert_hashes": []}
+        return kubeadm_reset.Machine(SimpleNamespace(params=params, check_mode=False)).apply()
+
+
+@pytest.mark.parametrize("kill_at", ["kubeadm", "folders"])
+def test_a_reset_that_was_interrupted_is_finished_by_the_next(
+    kill_at: str, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resets = Resets(machine, monkeypatch)
+    with pytest.raises(Interrupted):
+        resets.run(kill_at)
+    # kubeadm has taken what makes a member. Only the journal says that the machine is not bare, and has keys.
+    found = _membership.read_member()
+    assert (found.state, found.partial_of) == ("partial", "reset")
+    assert (machine / "etc/kubernetes/pki/ca.key").exists()
+    assert resets.run().kubeadm
+    # Both times kubeadm found the journal, and nobody else could have begun anything.
+    assert resets.seen == [("reset", True), ("reset", True)]
+    assert _membership.read_member().state == "bare"
+    assert not (machine / "etc/kubernetes/pki/ca.key").exists()
+    assert not (machine / "var/lib/kubestead").exists()
+    assert not held(machine)
+    assert not resets.run().kubeadm
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -32,7 +32,9 @@ def documents(machine: Path, programs: Any, monkeypatch: pytest.MonkeyPatch) -> 
         told[" ".join(argv[1:4])] = [json.loads(part) for part in text.split("---\n")[1:]]
         return 0, "printed secrets", ""
 
-    programs.answers.update({"kubeadm token create": kubeadm, "kubeadm init phase upload-certs": kubeadm})
+    programs.answers.update(
+        {"kubeadm token create": kubeadm, "kubeadm init phase upload-certs": kubeadm, "kubectl": (0, "", "")}
+    )
     authority = machine / "etc/kubernetes/pki/ca.crt"
     authority.parent.mkdir(parents=True)
     authority.write_text((FIXTURES / "pki/1.36.3_ca.crt").read_text())
@@ -68,10 +70,15 @@ def test_certificates_for_control_planes(programs: Any, documents: dict[str, lis
     result = run_module(kubeadm_token, endpoint="10.90.0.100:8443", version="1.36.3", upload_certs=True)
     key = result["join"]["certificate_key"]
     assert re.fullmatch("[0-9a-f]{64}", key)
-    assert [call.split(" --config")[0] for call in programs.calls] == [
+    *calls, label = programs.calls
+    assert [call.split(" --config")[0] for call in calls] == [
         "kubeadm token create",
         "kubeadm init phase upload-certs --upload-certs",
     ]
+    # By this a later run recognises them, should this one be killed.
+    assert label.endswith(
+        " --namespace kube-system label --overwrite secret kubeadm-certs app.kubernetes.io/managed-by=kubestead"
+    )
     assert key not in " ".join(programs.calls)
     assert result["join"]["token"] not in " ".join(programs.calls)
     assert documents["init phase upload-certs"] == documents["token create --config"]
