@@ -21,6 +21,7 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils import (
     bundle_charts,
     bundle_images,
     bundle_nodes,
+    bundle_signature,
 )
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle import BundleError, Item
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle_apt import Apt
@@ -35,6 +36,9 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils.sources import (
 
 SPEC = {
     "directory": {"type": "path", "required": True},
+    "signing_key": {"type": "path", "required": True, "no_log": False},
+    "signers": {"type": "list", "elements": "str", "default": []},
+    "signers_file": {"type": "path", "required": True},
     "version": {"type": "str", "required": True},
     "systems": {"type": "list", "elements": "str", "required": True},
     "packages": {"type": "dict", "required": True},
@@ -122,6 +126,10 @@ class Plan:
             index = manager.index(packages, folder)
             files |= index
             items += [bundle.of_bytes(path, data, "", "index", "") for path, data in index.items()]
+        for chart in self.charts:
+            files |= chart.documents
+            source, name = f"{chart.item.source}.prov", chart.item.name
+            items += [bundle.of_bytes(*named, source, name, chart.item.version) for named in chart.documents.items()]
         index = bundle_charts.indexes(self.charts)
         files |= index
         items += [bundle.of_bytes(path, data, "", "index", "") for path, data in index.items()]
@@ -239,6 +247,8 @@ class ActionModule(ActionBase):
 
     def _collect(self, arguments: dict[str, Any], nodes: list[bundle_nodes.Node], scratch: Path) -> dict[str, Any]:
         folder = Path(arguments["directory"])
+        key, signers_file = Path(arguments["signing_key"]), Path(arguments["signers_file"])
+        signer = bundle_signature.Signer.of(key, arguments["signers"], signers_file, folder)
         before = bundle.parse_checksums((folder / bundle.SUMS).read_text()) if (folder / bundle.SUMS).exists() else {}
         plan = self._plan(arguments, nodes, scratch)
         absent = lacking(folder, plan.fetched.values())
@@ -246,7 +256,8 @@ class ActionModule(ActionBase):
         if self._task.check_mode and absent:
             # What follows from the files is not known before they are there.
             after = {item.path: item.sha256 for item in plan.fetched.values()}
-            return {"changed": True, "fetched": fetched, "removed": [], **self._difference(folder, before, after)}
+            difference = self._difference(folder, before, after, signer.plan(b"", folder))
+            return {"changed": True, "fetched": fetched, "removed": [], **difference}
         plan.fetch(folder, scratch)
         facts = {
             "kubernetes": arguments["version"],
@@ -257,14 +268,20 @@ class ActionModule(ActionBase):
         different = [path for path, data in files.items() if not bundle.holds(folder / path, data)]
         # Only what an earlier run has put there.
         removed = sorted(path for path in set(before) - set(after) if (folder / path).exists())
+        signing = signer.plan(files[bundle.SUMS], folder)
         if not self._task.check_mode:
             for path in different:
                 bundle.write(folder / path, files[path])
+            signer.sign(files[bundle.SUMS], folder)
             for path in removed:
                 (folder / path).unlink()
-        changed = bool(absent or different or removed)
-        return {"changed": changed, "fetched": fetched, "removed": removed, **self._difference(folder, before, after)}
+        changed = bool(absent or different or removed or signing)
+        difference = self._difference(folder, before, after, signing)
+        return {"changed": changed, "fetched": fetched, "removed": removed, **difference}
 
-    def _difference(self, folder: Path, before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Any]:
+    def _difference(
+        self, folder: Path, before: Mapping[str, str], after: Mapping[str, str], signing: Iterable[str]
+    ) -> dict[str, Any]:
         headers = {"before_header": str(folder), "after_header": str(folder)}
-        return {"diff": {"before": lines(before), "after": lines(after), **headers}}
+        signed = "".join(f"{line}\n" for line in signing)
+        return {"diff": {"before": lines(before), "after": lines(after) + signed, **headers}}

@@ -14,11 +14,12 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle, bundle_signature
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle import BundleError
 
 SPEC = {
     "source": {"type": "path", "required": True},
+    "signers": {"type": "list", "elements": "str", "required": True},
     "directory": {"type": "path", "required": True},
     "system": {"type": "str", "required": True},
 }
@@ -31,7 +32,7 @@ def order(path: str) -> tuple[bool, bool, str]:
     """What others refer to goes first: packages before their index, an image's parts before its tag."""
     index = path.startswith("packages/") and not path.endswith((".deb", ".rpm"))
     index = index or (path.startswith("files/charts/") and path.endswith("/index.yaml"))
-    return (path in {bundle.LIST, bundle.SUMS}, index or path.startswith("images/tags/"), path)
+    return (path in {bundle.LIST, bundle.SUMS, bundle.SIGNATURE}, index or path.startswith("images/tags/"), path)
 
 
 def batches(paths: Sequence[str], sizes: Mapping[str, int], limit: int = BATCH_BYTES) -> Iterator[list[str]]:
@@ -61,7 +62,7 @@ class ActionModule(ActionBase):
         _validated, arguments = self.validate_argument_spec(SPEC)
         source = Path(arguments["source"])
         try:
-            files = self._verified(source, arguments["system"])
+            files = self._verified(source, arguments["system"], arguments["signers"])
         except BundleError as error:
             raise AnsibleActionFail(f"the bundle in {source} can't be used, nothing was changed:\n{error}") from None
         looked = self._module({**arguments, "files": files}, task_vars)
@@ -72,12 +73,12 @@ class ActionModule(ActionBase):
             return result
         return {**result, **self._send(source, {**arguments, "files": files}, looked["missing"], task_vars)}
 
-    def _verified(self, source: Path, system: str) -> dict[str, str]:
-        """The bundle's checksums by path, its own list of them included."""
-        sums, listing = bundle.verified(source)
+    def _verified(self, source: Path, system: str, signers: Sequence[str]) -> dict[str, str]:
+        """The bundle's checksums by path, its own list of them and the signature included."""
+        sums, listing = bundle_signature.verified(source, signers)
         if not any(path.startswith(f"packages/{system}/") for path in sums):
             raise BundleError(f"packages/{system}: missing; it was collected for {', '.join(listing['systems'])}")
-        return {**sums, bundle.SUMS: bundle.digest(source / bundle.SUMS)}
+        return {**sums, **{path: bundle.digest(source / path) for path in (bundle.SUMS, bundle.SIGNATURE)}}
 
     def _send(
         self, source: Path, arguments: dict[str, Any], missing: Sequence[str], task_vars: dict[str, Any] | None

@@ -13,8 +13,9 @@ version_added: 0.1.0
 description:
   - Resolves packages for a bare system of each distribution, reads the manifests of images, and only then fetches what
     the folder lacks. Everything is compared with its SHA-256.
-  - C(bundle.json) lists every file with its source and version, C(SHA256SUMS) has the checksums, which
-    C(sha256sum --check) reads. Of the files there, only those that an earlier run has fetched are removed.
+  - C(bundle.json) lists every file with its source and version, C(SHA256SUMS) has the checksums, which C(sha256sum
+    --check) reads, and C(SHA256SUMS.sig) is the signature over them. Of the files there, only those that an earlier
+    run has fetched are removed.
   - What differs from host to host is read from the inventory's variables C(bundle_systems), C(node_packages),
     C(node_time_service), C(cluster_container_runtime), C(containerd_source) and C(containerd_version). Packages of a
     host with systems of its own are collected for these alone.
@@ -26,9 +27,25 @@ requirements:
   - For Debian and Ubuntu apt, dpkg and the distribution's archive keyring (on the controller)
   - For RHEL and its kin dnf 4, rpm and createrepo_c (on the controller)
   - skopeo (on the controller)
+  - ssh-keygen of OpenSSH 8.1 or newer (on the controller)
 options:
   directory:
     description: The folder.
+    type: path
+    required: true
+  signing_key:
+    description:
+      - The SSH key that signs the checksums, made where there is none (ed25519, without a passphrase, mode 0600). A
+        path that ends with C(.pub) names a key that an SSH agent holds.
+    type: path
+    required: true
+  signers:
+    description: Public halves of the keys that may sign by the inventory; that of O(signing_key) must be one of them.
+    type: list
+    elements: str
+    default: []
+  signers_file:
+    description: Where the public half of O(signing_key) is written while there are no O(signers).
     type: path
     required: true
   version:
@@ -154,6 +171,8 @@ EXAMPLES = r"""
 - name: Collect a bundle
   kubestead.cluster.bundle:
     directory: /srv/bundle
+    signing_key: ~/.config/kubestead/bundle-signing-key
+    signers_file: /srv/bundle-signers
     version: 1.36.3
     systems: [debian-13-amd64]
     packages:

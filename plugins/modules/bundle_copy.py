@@ -11,17 +11,27 @@ module: bundle_copy
 short_description: Have a bundle on the machine that serves it
 version_added: 0.1.0
 description:
-  - Verifies a bundle on the controller, file by file, and refuses one that is damaged or incomplete before anything is
-    changed. Then sends the machine what it lacks, and removes there what the bundle no longer has.
+  - Verifies a bundle on the controller, by its signature and file by file, and refuses one that is not signed by
+    O(signers), damaged or incomplete before anything is changed. Then sends the machine what it lacks, and removes
+    there what the bundle no longer has.
   - What has arrived is verified once more before it is put in place; the indexes of packages and the tags of images are
     replaced last. A run that was killed goes on where it ended.
   - Files are 0644 and folders 0755 whatever the umask is, as the web server is another user; what is not is put right.
+requirements:
+  - ssh-keygen of OpenSSH 8.1 or newer (on the controller)
 author:
   - kubestead contributors (@kubestead)
 options:
   source:
     description: The bundle's folder on the controller.
     type: path
+    required: true
+  signers:
+    description:
+      - Public SSH keys, as C(*.pub) files have them. One of them must have signed the bundle; empty lines and comments
+        are skipped.
+    type: list
+    elements: str
     required: true
   directory:
     description: Where it is on the machine. The folder is the bundle's alone.
@@ -53,6 +63,7 @@ EXAMPLES = r"""
 - name: Copy the bundle
   kubestead.cluster.bundle_copy:
     source: /srv/bundle
+    signers: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPO5XyoN3Yjcs7BYk2e7RrXHU1TIYIlzZJv5T9xmRVOi]
     directory: /var/www/kubestead
     system: debian-13
 """
@@ -193,6 +204,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "source": {"type": "path", "required": True},
+            "signers": {"type": "list", "elements": "str", "required": True},
             "directory": {"type": "path", "required": True},
             "system": {"type": "str", "required": True},
             "files": {"type": "dict", "default": {}},

@@ -4,7 +4,8 @@
 """A bundle: a folder with all that a site without a network needs, its list and its checksums.
 
 ``bundle.json`` says of every file what it is and where it came from; ``SHA256SUMS``, as ``sha256sum --check`` reads it,
-is written last, so that what a killed run leaves behind is never taken for a bundle.
+is written last, so that what a killed run leaves behind is never taken for a bundle. Its signature
+(plugin_utils/bundle_signature.py) vouches for all of it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from urllib.parse import urlsplit, urlunsplit
 FORMAT = 1
 LIST = "bundle.json"
 SUMS = "SHA256SUMS"
+SIGNATURE = f"{SUMS}.sig"
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 
@@ -45,19 +47,24 @@ class Item:
     version: str
 
 
-def run(command: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None) -> str:
-    """Run a program of this machine; a failure tells the end of what it said."""
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    data: bytes = b"",
+) -> str:
+    """Run a program of this machine with this standard input; a failure tells the end of what it said."""
     try:
         done = subprocess.run(
             command,
             cwd=folder,
             env={**os.environ, "LC_ALL": "C", **(environment or {})},
-            stdin=subprocess.DEVNULL,
+            input=data,
             capture_output=True,
             check=False,
         )
     except FileNotFoundError:
-        raise BundleError(f"{command[0]} is not installed on this machine, where the bundle is made") from None
+        raise BundleError(f"{command[0]} is not installed on this machine") from None
     # Nothing is lost: a manifest's digest is that of its bytes.
     output, errors = (data.decode(errors="surrogateescape") for data in (done.stdout, done.stderr))
     if done.returncode:
@@ -150,12 +157,12 @@ def damage(folder: Path, sums: Mapping[str, str]) -> list[str]:
     return found
 
 
-def verified(folder: Path) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return the checksums and the list of a bundle that is whole; anything else is an error that names the files."""
-    try:
-        sums = parse_checksums((folder / SUMS).read_text())
-    except FileNotFoundError:
-        raise BundleError(f"{folder / SUMS}: missing; a bundle that bundle.yml has finished has one") from None
+def verified(folder: Path, text: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the checksums and the list of a bundle that is what the text of its SHA256SUMS says.
+
+    Anything else is an error that names the files.
+    """
+    sums = parse_checksums(text)
     found = damage(folder, sums)
     listing: dict[str, Any] = {}
     if LIST not in sums:

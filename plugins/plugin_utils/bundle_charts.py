@@ -13,11 +13,12 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import urllib.error
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import yaml
 from ansible.module_utils.urls import open_url
@@ -55,16 +56,37 @@ class Repository:
         return cls(given["name"], url, given.get("username") or "", given.get("password") or "", ca)
 
     def read(self, url: str) -> bytes:
-        """Fetch a file; who is not this repository is not told its password."""
+        """Fetch a file."""
+        try:
+            return self._fetched(url)
+        except (OSError, http.client.HTTPException) as error:
+            raise BundleError(f"helm_repositories {self.name}: {url} can't be fetched: {error}") from None
+
+    def provenance(self, url: str) -> bytes:
+        """Return the publisher's signature of a chart, empty where there is none.
+
+        Source: https://helm.sh/docs/topics/provenance/
+        """
+        found = urlsplit(url)
+        signature = urlunsplit(found._replace(path=f"{found.path}.prov"))
+        try:
+            return self._fetched(signature)
+        except (OSError, http.client.HTTPException) as error:
+            # Object stores answer 403 for a file that they do not have.
+            if isinstance(error, urllib.error.HTTPError) and error.code in {403, 404, 410}:
+                return b""
+            if isinstance(error, urllib.error.URLError) and isinstance(error.reason, FileNotFoundError):
+                return b""
+            raise BundleError(f"helm_repositories {self.name}: {signature} can't be fetched: {error}") from None
+
+    def _fetched(self, url: str) -> bytes:
+        """Fetch a file; a server that is not this repository's does not get its password."""
         options: dict[str, Any] = {"timeout": 60, "ca_path": self.ca or None}
         if self.username and urlsplit(url)[:2] == urlsplit(self.url)[:2]:
             options |= {"url_username": self.username, "url_password": self.password, "force_basic_auth": True}
             options["unredirected_headers"] = ["Authorization"]
-        try:
-            with open_url(url, **options) as answer:
-                content: bytes = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise BundleError(f"helm_repositories {self.name}: {url} can't be fetched: {error}") from None
+        with open_url(url, **options) as answer:
+            content: bytes = answer.read()
         return content
 
     def index(self) -> Mapping[str, Any]:
@@ -84,6 +106,12 @@ class Chart:
     repository: Repository
     item: Item
     entry: Mapping[str, Any]
+    provenance: bytes = b""
+
+    @property
+    def documents(self) -> dict[str, bytes]:
+        """The provenance file beside the chart, where helm looks for it."""
+        return {f"{self.item.path}.prov": self.provenance} if self.provenance else {}
 
     def fetch(self, folder: Path, scratch: Path) -> None:
         """Download it into a bundle."""
@@ -150,7 +178,7 @@ def listed(repository: Repository, index: Mapping[str, Any], name: str, version:
     path = f"{helm.charts_folder(repository.name)}/{file}"
     shown = {"apiVersion": entry.get("apiVersion", "v1"), "name": name, "version": entry["version"], "digest": sha256}
     item = Item(path, sha256, 0, urls[0], f"{repository.name}/{name}", entry["version"])
-    return Chart(repository, item, {**shown, "urls": [file]})
+    return Chart(repository, item, {**shown, "urls": [file]}, repository.provenance(urls[0]))
 
 
 def indexes(charts: Iterable[Chart]) -> dict[str, bytes]:

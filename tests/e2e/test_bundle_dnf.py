@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -23,9 +25,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ansible_collections.kubestead.cluster.plugins.action.packages import dnf_args
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import replace_block
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle, sources
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle_signature, sources
 
-from .cluster import ROOT, Playbook
+from .cluster import PROGRAM, ROOT, Playbook
 from .publishers import ARCH, Publisher, Web, run
 
 ROCKY = {"id": "rocky", "version_id": "9.6", "codename": "", "family": "redhat"}
@@ -64,6 +66,7 @@ class World:
         url, host = f"http://{self.web.host}", self.web.host
         values = {
             "ansible_connection": "local",
+            "bundle_signing_key": str(self.folder / "signing/key"),
             "bundle_systems": [f"rocky-9-{ARCH}"],
             "bundle_distribution_sources": {"rocky-9": self.source(f"{url}/baseos/", self.baseos)},
             "cluster_version": "1.36.3",
@@ -122,9 +125,43 @@ def collected(world: World) -> Path:
     return world.folder / "site/bundle"
 
 
+def signers(bundle: Path) -> list[str]:
+    """What the inventory beside a bundle says."""
+    return (bundle.parent / "bundle-signers").read_text().splitlines()
+
+
+def copy(bundle: Path, target: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Have a bundle as the machine that serves it has it."""
+    arguments = {"source": str(bundle), "signers": signers(bundle), "directory": str(target), "system": "rocky-9"}
+    module = ["-m", "kubestead.cluster.bundle_copy", "-a", json.dumps(arguments), *options]
+    command = [str(PROGRAM.with_name("ansible")), "localhost", *module]
+    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+
+
+def test_a_mirror_takes_the_signed_bundle_alone(collected: Path, tmp_path: Path) -> None:
+    assert copy(collected, tmp_path / "www").returncode == 0
+    assert "changed: false" in copy(collected, tmp_path / "www", "--check").stdout
+    run("sha256sum", "--check", "--quiet", "SHA256SUMS", cwd=tmp_path / "www")
+    # The attacker's bundle is whole and signed, but not by a key of the inventory.
+    attacker = tmp_path / "site/bundle"
+    shutil.copytree(collected, attacker)
+    (attacker.parent / "bundle-signers").write_text("\n".join(signers(collected)))
+    sums = attacker / "SHA256SUMS"
+    sums.write_text(sums.read_text().replace("\n", "\n\n", 1))
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key")
+    for signed in (False, True):
+        if signed:
+            (attacker / "SHA256SUMS.sig").unlink()
+            run("ssh-keygen", "-q", "-Y", "sign", "-n", "kubestead-bundle", "-f", tmp_path / "key", sums)
+        refused = copy(attacker, tmp_path / "other")
+        assert refused.returncode != 0
+        assert "no signature of this SHA256SUMS by one of cluster_bundle_signers" in " ".join(refused.stdout.split())
+        assert not (tmp_path / "other").exists()
+
+
 def test_a_bundle_has_what_a_bare_system_needs(world: World, collected: Path) -> None:
     run("sha256sum", "--check", "--quiet", "SHA256SUMS", cwd=collected)
-    listing = bundle.verified(collected)[1]
+    listing = bundle_signature.verified(collected, signers(collected))[1]
     found = {item["name"]: item["version"] for item in listing["files"] if item["path"].endswith(".rpm")}
     assert set(found) == {*BASEOS, *KUBERNETES, *DOCKER} - {"haproxy-manual"}
     assert {name: found[name] for name in ("kubeadm", "kubelet", "kubectl")} == dict.fromkeys(
@@ -142,11 +179,11 @@ def test_what_is_gone_is_missed_and_fetched_again(world: World, collected: Path)
     (package,) = collected.glob("packages/rocky-9/haproxy-1-*.rpm")
     before = (collected / "SHA256SUMS").read_bytes()
     package.unlink()
-    with pytest.raises(bundle.BundleError, match=rf"^packages/rocky-9/{package.name}: missing$"):
-        bundle.verified(collected)
+    with pytest.raises(bundle_signature.BundleError, match=rf"^packages/rocky-9/{package.name}: missing$"):
+        bundle_signature.verified(collected, signers(collected))
     assert [world.collect("site", "--check")[0], world.collect("site")[0]] == [1, 1]
     assert (collected / "SHA256SUMS").read_bytes() == before
-    bundle.verified(collected)
+    bundle_signature.verified(collected, signers(collected))
 
 
 @pytest.mark.parametrize("signer", ["", "kubernetes"])

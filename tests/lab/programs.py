@@ -25,6 +25,9 @@ BASE = {
     "sh": "dash",
     "sha256sum": "coreutils",
     "sleep": "coreutils",
+    "ssh-add": "openssh-client",
+    "ssh-agent": "openssh-client",
+    "ssh-keygen": "openssh-client",
 }
 NODES = {
     "docker": "docker-cli|docker.io",

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
 from ansible_collections.kubestead.cluster.plugins.action import bundle as action
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle, bundle_signature
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle import Item
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle_images import Image, Manifest, Reference
 
@@ -102,12 +104,25 @@ class Hosts(dict[str, dict[str, Any]]):
         return self[name]
 
 
+def signers(folder: Path) -> list[str]:
+    """What the inventory says: the lines of the file beside it."""
+    file = folder.parent / "bundle-signers"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def whole(folder: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    return bundle_signature.verified(folder, signers(folder))
+
+
 def collect(
     folder: Path, check: bool = False, hosts: dict[str, dict[str, Any]] | None = None, **more: Any
 ) -> dict[str, Any]:
     loader = DataLoader()
     args = {
         "directory": str(folder),
+        "signing_key": str(folder.parent / "signing" / "key"),
+        "signers": signers(folder),
+        "signers_file": str(folder.parent / "bundle-signers"),
         "version": "1.36.3",
         "systems": ["debian-13-amd64"],
         "packages": {"debian": ["kubelet=1.36.3-*"]},
@@ -138,7 +153,7 @@ def test_collected_once(world: World, tmp_path: Path) -> None:
     assert done["fetched"] == planned["fetched"]
     assert world.asked == ["kubelet=1.36.3-*", "chrony", "containerd", "own"]
     assert "registry.k8s.io/coredns/coredns:v1.14.2" in world.images
-    sums, listing = bundle.verified(tmp_path / "b")
+    sums, listing = whole(tmp_path / "b")
     assert set(done["fetched"]) < set(sums)
     assert listing["kubernetes"] == "1.36.3"
     assert listing["systems"] == ["debian-13-amd64"]
@@ -164,7 +179,7 @@ def test_another_version_replaces_the_first(world: World, tmp_path: Path) -> Non
     assert not (tmp_path / "b/packages/debian-13/lib_1_all.deb").exists()
     assert (tmp_path / "b/notes").exists()
     assert "kubelet_2_all.deb" in (tmp_path / "b/packages/debian-13/Packages").read_text()
-    bundle.verified(tmp_path / "b")
+    whole(tmp_path / "b")
 
 
 def test_what_was_damaged_is_mended(world: World, tmp_path: Path) -> None:
@@ -173,12 +188,12 @@ def test_what_was_damaged_is_mended(world: World, tmp_path: Path) -> None:
     (tmp_path / "b/packages/debian-13/Packages").unlink()
     done = collect(tmp_path / "b")
     assert done["fetched"] == ["packages/debian-13/lib_1_all.deb"]
-    bundle.verified(tmp_path / "b")
+    whole(tmp_path / "b")
     (tmp_path / "b/packages/debian-13/Packages").unlink()
     assert collect(tmp_path / "b", check=True)["changed"]
     assert not (tmp_path / "b/packages/debian-13/Packages").exists()
     assert collect(tmp_path / "b")["changed"]
-    bundle.verified(tmp_path / "b")
+    whole(tmp_path / "b")
 
 
 def test_architectures_share_a_repository(world: World, tmp_path: Path) -> None:
@@ -187,7 +202,7 @@ def test_architectures_share_a_repository(world: World, tmp_path: Path) -> None:
     assert world.asked[-2:] == ["containerd.io", "docker"]
     packages = (tmp_path / "b/packages/debian-12/Packages").read_text()
     assert packages.count("lib_1_all.deb") == 1
-    bundle.verified(tmp_path / "b")
+    whole(tmp_path / "b")
 
 
 def test_systems_of_both_kinds(world: World, tmp_path: Path) -> None:
@@ -196,7 +211,7 @@ def test_systems_of_both_kinds(world: World, tmp_path: Path) -> None:
     collect(tmp_path / "b", systems=["debian-13-amd64", "rocky-9-arm64"], packages=packages, distribution_sources=own)
     assert world.asked == ["kubelet", "iproute-tc", "chrony", "containerd.io", "docker"]
     assert world.own == own["rocky-9"]
-    assert bundle.verified(tmp_path / "b")[1]["systems"] == ["debian-13-amd64", "rocky-9-arm64"]
+    assert whole(tmp_path / "b")[1]["systems"] == ["debian-13-amd64", "rocky-9-arm64"]
     assert (tmp_path / "b/packages/rocky-9/Packages").exists()
 
 
@@ -213,7 +228,7 @@ def test_every_host_finds_its_packages(world: World, tmp_path: Path) -> None:
     packages = {path.rpartition("/")[2].partition("_")[0] for path in done["fetched"] if "/debian-12/" in path}
     assert packages == {"kubelet", "chrony", "vim", "multipath-tools", "containerd.io", "lib"}
     assert ["containerd.io=2.1.*", "docker"] in [asked[-2:] for asked in world.all_asked]
-    assert bundle.verified(tmp_path / "b")[1]["systems"] == ["debian-12-amd64", "debian-13-amd64"]
+    assert whole(tmp_path / "b")[1]["systems"] == ["debian-12-amd64", "debian-13-amd64"]
 
 
 def test_archives_of_every_architecture(world: World, tmp_path: Path) -> None:
@@ -246,8 +261,15 @@ def test_charts_of_releases(world: World, tmp_path: Path) -> None:
     assert done["fetched"] == planned["fetched"]
     assert (tmp_path / "b/files/charts/lab/web-1.4.2.tgz").read_bytes() == b"chart"
     assert "r:5000/charts/cache:0.3.0_x" in world.images
-    listing = bundle.verified(tmp_path / "b")[1]
+    listing = whole(tmp_path / "b")[1]
     assert {"files/charts/lab/index.yaml", "files/charts/lab/web-1.4.2.tgz"} < {i["path"] for i in listing["files"]}
+    assert not collect(tmp_path / "b", charts=charts)["changed"]
+    (tmp_path / "web.tgz.prov").write_bytes(b"signature")
+    for check in (True, False):
+        assert collect(tmp_path / "b", check=check, charts=charts)["changed"]
+    assert (tmp_path / "b/files/charts/lab/web-1.4.2.tgz.prov").read_bytes() == b"signature"
+    found = next(item for item in whole(tmp_path / "b")[1]["files"] if item["path"].endswith(".prov"))
+    assert (found["source"], found["name"]) == ((tmp_path / "web.tgz.prov").as_uri(), "lab/web")
     assert not collect(tmp_path / "b", charts=charts)["changed"]
 
 
@@ -257,7 +279,7 @@ def test_files_of_the_user(world: World, tmp_path: Path) -> None:
     given = {"path": "charts/a.tgz", "url": chart.as_uri(), "sha256": sha256(b"chart"), "version": "1"}
     collect(tmp_path / "b", files=[given])
     assert (tmp_path / "b/files/charts/a.tgz").read_bytes() == b"chart"
-    listing = bundle.verified(tmp_path / "b")[1]
+    listing = whole(tmp_path / "b")[1]
     assert {"path": "files/charts/a.tgz", "source": chart.as_uri(), "size": 5}.items() <= next(
         item for item in listing["files"] if item["name"] == "charts/a.tgz"
     ).items()
@@ -286,3 +308,85 @@ def test_choices_that_can_not_be_collected(world: World, tmp_path: Path, wrong: 
     with pytest.raises(AnsibleActionFail, match=said):
         collect(tmp_path / "b", **wrong)
     assert not (tmp_path / "b").exists()
+
+
+def test_a_key_is_made_once_and_its_public_half_is_the_inventory_s(world: World, tmp_path: Path) -> None:
+    planned = collect(tmp_path / "b", check=True)
+    assert not (tmp_path / "signing").exists()
+    assert not (tmp_path / "bundle-signers").exists()
+    key = tmp_path / "signing/key"
+    for line in (f"{key}: a new key", f"{tmp_path}/bundle-signers: the public half", "SHA256SUMS.sig: signed by"):
+        assert line in planned["diff"]["after"]
+    collect(tmp_path / "b")
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+    public = " ".join(key.with_name("key.pub").read_text().split()[:2])
+    assert bundle_signature.parse_signers(signers(tmp_path / "b")) == [public]
+    assert not [path for path in (tmp_path / "b").rglob("*") if path.is_file() and b"PRIVATE" in path.read_bytes()]
+    before = (tmp_path / "b/SHA256SUMS.sig").read_bytes()
+    assert not collect(tmp_path / "b")["changed"]
+    assert (tmp_path / "b/SHA256SUMS.sig").read_bytes() == before
+
+
+def test_a_bundle_without_a_good_signature_is_signed_again(world: World, tmp_path: Path) -> None:
+    collect(tmp_path / "b")
+    signature = tmp_path / "b/SHA256SUMS.sig"
+    for damage in (signature.unlink, lambda: signature.write_text("x")):
+        damage()
+        world.fetched.clear()
+        assert collect(tmp_path / "b", check=True)["changed"]
+        done = collect(tmp_path / "b")
+        assert (done["changed"], done["fetched"], world.fetched) == (True, [], [])
+        assert "SHA256SUMS.sig: signed by" in done["diff"]["after"]
+        whole(tmp_path / "b")
+
+
+def test_another_content_has_another_signature(world: World, tmp_path: Path) -> None:
+    collect(tmp_path / "b")
+    world.version = "2"
+    before = (tmp_path / "b/SHA256SUMS.sig").read_bytes()
+    collect(tmp_path / "b")
+    assert (tmp_path / "b/SHA256SUMS.sig").read_bytes() != before
+    whole(tmp_path / "b")
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_key_that_the_inventory_does_not_name_signs_nothing(world: World, tmp_path: Path, exists: bool) -> None:
+    """mirror.yml would refuse the bundle, after it was carried to the site."""
+    other = tmp_path / "other"
+    collect(other / "b")
+    if exists:
+        collect(tmp_path / "first/b", signing_key=str(tmp_path / "signing/key"))
+    with pytest.raises(AnsibleActionFail, match=r"^bundle_signing_key: found .*, expected one of cluster_bundle_s"):
+        collect(tmp_path / "b", signers=signers(other / "b"))
+    assert not (tmp_path / "b").exists()
+    assert (tmp_path / "signing/key").exists() == exists
+
+
+def test_a_key_in_the_bundle_is_refused(world: World, tmp_path: Path) -> None:
+    with pytest.raises(AnsibleActionFail, match="expected a path outside the bundle"):
+        collect(tmp_path / "b", signing_key=str(tmp_path / "b/../b/key"))
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_key_that_others_can_read_signs_nothing(world: World, tmp_path: Path) -> None:
+    collect(tmp_path / "b")
+    (tmp_path / "signing/key").chmod(0o644)
+    (tmp_path / "b/SHA256SUMS.sig").unlink()
+    with pytest.raises(AnsibleActionFail, match=r"0644 for .* are too open"):
+        collect(tmp_path / "b")
+
+
+def test_a_key_without_its_public_half(world: World, tmp_path: Path) -> None:
+    collect(tmp_path / "b")
+    (tmp_path / "signing/key.pub").unlink()
+    with pytest.raises(AnsibleActionFail, match=r"key.pub: missing; make it by `ssh-keygen -y -f .*key > .*key.pub`"):
+        collect(tmp_path / "b")
+
+
+def test_a_key_with_a_passphrase_asks_nobody(world: World, tmp_path: Path) -> None:
+    (tmp_path / "signing").mkdir()
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(tmp_path / "signing/key")]
+    subprocess.run(command, check=True)
+    with pytest.raises(AnsibleActionFail, match=r"ssh-keygen -Y sign .* ended with 255"):
+        collect(tmp_path / "b")

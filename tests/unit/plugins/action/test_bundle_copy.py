@@ -22,6 +22,7 @@ from ansible.template import Templar
 from ansible_collections.kubestead.cluster.plugins.action import bundle_copy
 from ansible_collections.kubestead.cluster.plugins.modules import bundle_copy as module
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle_signature import Signer
 
 CONTENT = {
     "packages/debian-13/a_1_all.deb": b"package",
@@ -31,14 +32,16 @@ CONTENT = {
 }
 
 
-def make(folder: Path, content: dict[str, bytes]) -> None:
-    """A whole bundle."""
+def make(folder: Path, content: dict[str, bytes], key: str = "key") -> None:
+    """A whole bundle, signed."""
     items = [bundle.of_bytes(path, data, "", "", "") for path, data in content.items()]
     for path, data in content.items():
         bundle.write(folder / path, data)
     listing = bundle.document(items, {"systems": ["debian-13-amd64"]})
     bundle.write(folder / bundle.LIST, listing)
-    bundle.write(folder / bundle.SUMS, bundle.checksums(items, listing))
+    sums = bundle.checksums(items, listing)
+    bundle.write(folder / bundle.SUMS, sums)
+    Signer.of(folder.parent / key, [], folder.parent / f"{key}-signers", folder).sign(sums, folder)
 
 
 @pytest.fixture
@@ -55,6 +58,7 @@ class Machine:
         self.folder = folder
         self.calls: list[dict[str, Any]] = []
         self.capsys = capsys
+        self.signers = "key-signers"
         self.on_the_way: Callable[[Path], object] = lambda _archive: None
 
     def execute(self, module_name: str, module_args: dict[str, Any], **_others: Any) -> dict[str, Any]:
@@ -72,7 +76,8 @@ class Machine:
         connection = MagicMock()
         connection._shell.tmpdir = str(self.folder.parent / "tmp")
         connection._shell.join_path = lambda *parts: "/".join(parts)
-        args = {"source": str(source), "directory": str(self.folder), "system": system}
+        signers = (source.parent / self.signers).read_text().splitlines()
+        args = {"source": str(source), "directory": str(self.folder), "system": system, "signers": signers}
         action = bundle_copy.ActionModule(
             task=MagicMock(args=args, async_val=0, check_mode=check, diff=True),
             connection=connection,
@@ -110,7 +115,7 @@ def test_all_is_sent_once(source: Path, machine: Machine) -> None:
     done = machine.copy(source)
     assert done["changed"]
     assert done["missing"] == planned["missing"]
-    assert set(done["missing"]) == {*CONTENT, "bundle.json", "SHA256SUMS"}
+    assert set(done["missing"]) == {*CONTENT, "bundle.json", "SHA256SUMS", "SHA256SUMS.sig"}
     assert machine.files() == CONTENT
     assert (machine.folder / "SHA256SUMS").read_bytes() == (source / "SHA256SUMS").read_bytes()
     again = machine.copy(source)
@@ -130,6 +135,56 @@ def test_a_damaged_bundle_is_refused_before_the_machine_is_asked(source: Path, m
     assert machine.calls == []
 
 
+def replaced(folder: Path, content: dict[str, bytes], signed: bool) -> None:
+    """Replace files of a bundle, with its list and its checksums, and maybe sign them by another key."""
+    signature = (folder / bundle.SIGNATURE).read_bytes()
+    make(folder, {**CONTENT, **content}, "attacker")
+    if not signed:
+        bundle.write(folder / bundle.SIGNATURE, signature)
+
+
+NO_SIGNATURE = "no signature of this SHA256SUMS by one of cluster_bundle_signers"
+
+
+@pytest.mark.parametrize(
+    ("replace", "reason"),
+    [
+        # A file alone: its checksum is signed.
+        (lambda source: (source / "images/blobs/ab").write_bytes(b"attacker"), "images/blobs/ab: its SHA-256 is"),
+        # The file and all lists, without and with a signature.
+        (lambda source: replaced(source, {"images/blobs/ab": b"attacker"}, signed=False), NO_SIGNATURE),
+        (lambda source: replaced(source, {"images/blobs/ab": b"attacker"}, signed=True), NO_SIGNATURE),
+        (lambda source: replaced(source, {}, signed=True), NO_SIGNATURE),
+        (
+            lambda source: (source / "SHA256SUMS.sig").unlink(),
+            "SHA256SUMS.sig: missing, expected a signature",
+        ),
+        (lambda source: (source / "SHA256SUMS.sig").write_text(""), NO_SIGNATURE),
+        (lambda source: (source / "SHA256SUMS").write_text("nonsense"), NO_SIGNATURE),
+        (lambda source: (source / "SHA256SUMS").unlink(), "SHA256SUMS: missing; a bundle that bundle.yml has finished"),
+    ],
+)
+@pytest.mark.parametrize("check", [True, False])
+def test_a_bundle_that_was_replaced_is_refused(
+    source: Path, machine: Machine, replace: Callable[[Path], object], reason: str, check: bool
+) -> None:
+    replace(source)
+    with pytest.raises(AnsibleActionFail, match=rf"can't be used, nothing was changed:\n.*{reason}"):
+        machine.copy(source, check=check)
+    assert machine.calls == []
+    assert not machine.folder.exists()
+
+
+def test_another_signer_of_the_inventory(source: Path, machine: Machine) -> None:
+    make(source, CONTENT, "second")
+    both = source.parent / "both"
+    both.write_text("".join((source.parent / f"{name}-signers").read_text() for name in ("key", "second")))
+    machine.signers = "both"
+    assert machine.copy(source)["changed"]
+    machine.signers = "second-signers"
+    assert not machine.copy(source)["changed"]
+
+
 def test_a_bundle_for_other_systems_is_refused(source: Path, machine: Machine) -> None:
     with pytest.raises(
         AnsibleActionFail, match=r"packages/ubuntu-24\.04: missing; it was collected for debian-13-amd64"
@@ -145,7 +200,8 @@ def test_only_differences_are_sent_and_what_is_gone_goes(source: Path, machine: 
     make(source, {**content, "packages/debian-13/Packages": b"new"})
     planned = machine.copy(source, check=True)
     done = machine.copy(source)
-    assert done["missing"] == planned["missing"] == ["SHA256SUMS", "bundle.json", "packages/debian-13/Packages"]
+    new = ["SHA256SUMS", "SHA256SUMS.sig", "bundle.json", "packages/debian-13/Packages"]
+    assert done["missing"] == planned["missing"] == new
     assert planned["unlisted"] == sorted(set(CONTENT) - set(content))
     assert machine.files() == {**content, "packages/debian-13/Packages": b"new"}
     # Folders that are empty then go, too.

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import io
 import json
+from email.message import Message
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError, URLError
 
 import pytest
 
@@ -54,11 +56,14 @@ class Server:
     def __init__(self) -> None:
         self.answers = {"https://charts.example.com/a/index.yaml": INDEX.encode()}
         self.asked: dict[str, dict[str, Any]] = {}
+        self.errors: dict[str, Exception] = {}
 
     def open_url(self, url: str, **options: Any) -> io.BytesIO:
         self.asked[url] = options
+        if url in self.errors:
+            raise self.errors[url]
         if url not in self.answers:
-            raise OSError("HTTP Error 404: Not Found")
+            raise HTTPError(url, 404, "Not Found", Message(), None)
         return io.BytesIO(self.answers[url])
 
 
@@ -101,6 +106,7 @@ def test_charts_of_a_repository(server: Server, tmp_path: Path) -> None:
             chart.fetch(tmp_path / "b", tmp_path)
     # Who is not the repository learns no password.
     told = {url: (options.get("url_password"), options["ca_path"]) for url, options in server.asked.items()}
+    told = {url: options for url, options in told.items() if not url.endswith(".prov") or options != told[url[:-5]]}
     assert told == {
         "https://charts.example.com/a/index.yaml": ("hush", str(ca)),
         "https://charts.example.com/a/archives/web-1.4.2.tgz": ("hush", str(ca)),
@@ -111,6 +117,26 @@ def test_charts_of_a_repository(server: Server, tmp_path: Path) -> None:
     assert path == "files/charts/lab/index.yaml"
     first = {"apiVersion": "v2", "name": "web", "version": "1.4.2", "digest": SHA, "urls": ["web-1.4.2.tgz"]}
     assert json.loads(data)["entries"]["web"][0] == first
+
+
+WEB = "https://charts.example.com/a/archives/web-1.4.2.tgz"
+
+
+def test_the_publisher_s_signature_goes_with_a_chart(server: Server) -> None:
+    (chart,) = bundle_charts.of_repositories(charts(("lab/web", "1.4.2")))
+    assert chart.documents == {}
+    server.answers[f"{WEB}.prov"] = b"signature"
+    (chart,) = bundle_charts.of_repositories(charts(("lab/web", "1.4.2"), username="me", password="hush"))
+    assert chart.documents == {"files/charts/lab/web-1.4.2.tgz.prov": b"signature"}
+    assert server.asked[f"{WEB}.prov"]["url_password"] == "hush"
+    for code in (403, 410):
+        server.errors[f"{WEB}.prov"] = HTTPError(WEB, code, "no", Message(), None)
+        (chart,) = bundle_charts.of_repositories(charts(("lab/web", "1.4.2")))
+        assert chart.documents == {}
+    for error in (HTTPError(WEB, 500, "broken", Message(), None), URLError("unreachable"), OSError("reset")):
+        server.errors[f"{WEB}.prov"] = error
+        with pytest.raises(BundleError, match=rf"{WEB}.prov can't be fetched"):
+            bundle_charts.of_repositories(charts(("lab/web", "1.4.2")))
 
 
 def test_what_can_not_be_had_is_named_together(server: Server) -> None:
