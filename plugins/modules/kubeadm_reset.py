@@ -179,6 +179,7 @@ BRIDGE = "cni0"
 # Where removed files may leave a folder that nobody else needs.
 EMPTY_FOLDERS = (
     "/etc/kubernetes/patches",
+    "/usr/local/lib/kubestead",
     "/etc/containerd/certs.d/*",
     "/etc/containerd/certs.d",
     "/etc/docker/certs.d/*",

@@ -36,6 +36,13 @@ def test_the_patch_of_kubeadm() -> None:
     assert found["/etc/kubernetes/patches/corednsdeployment0+json.yaml"]["contains"] == "Managed by kubestead.cluster"
 
 
+def test_the_program_of_the_virtual_ip() -> None:
+    found = {item["path"]: item for item in removed(DEBIAN)}
+    installed = (ROLES.parent / "plugins/module_utils/_virtual_ip.py").read_text()
+    assert found["/usr/local/lib/kubestead/virtual_ip.py"]["contains"] in " ".join(installed.split())
+    assert found["/usr/local/lib/kubestead/virtual_ip.py"]["contains"] in installed
+
+
 @pytest.mark.parametrize("host", ["", "10.0.0.5"])
 @pytest.mark.parametrize(
     ("os", "source"),
