@@ -105,7 +105,7 @@ def namespaces(lab: Lab) -> dict[str, int]:
 def has_address(pid: int, address: str) -> bool:
     """Whether a machine has an address; one that goes away has none."""
     try:
-        return holds(Path(f"/proc/{pid}/net/fib_trie").read_text(), address)
+        return bool(holds(Path(f"/proc/{pid}/net/fib_trie").read_text(), address))
     except OSError:
         return False
 
