@@ -58,6 +58,7 @@ ROLE_SCOPES: Mapping[str, Scope] = {
     "worker": HOST,
 }
 VARIABLE_SCOPES: Mapping[str, Scope] = {
+    "cluster_batch": CLUSTER,
     "cluster_container_runtime": JOIN,
     "cluster_coredns_spread": CLUSTER,
     "cluster_ignore_preflight_errors": JOIN,
