@@ -669,7 +669,10 @@ def check_etcd_health(_cluster: ClusterIntent, hosts: Sequence[HostReport]) -> I
         if owner is None or owner.state is None:
             if not member["learner"] and member["name"] not in ready:
                 away.append(member)
-        elif owner.initialised and not mapping(reports[owner.node_name]).get("healthy"):
+        # A kube-apiserver that is ready has had an answer of the machine's own etcd.
+        elif owner.initialised and not (
+            mapping(reports[owner.node_name]).get("healthy") or owner.member.get("api_healthy") is True
+        ):
             away.append(member)
             yield warning(
                 "etcd-health",

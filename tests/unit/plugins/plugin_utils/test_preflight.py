@@ -352,6 +352,11 @@ def node(name: str, unready: int | None) -> Spoil:
 
 
 def ill_etcd(cluster: Cluster) -> None:
+    slow_etcd(cluster)
+    cluster.member("cp2", api_healthy=False)
+
+
+def slow_etcd(cluster: Cluster) -> None:
     cluster.hosts["cp2"].state["cluster"]["etcd"] = None  # type: ignore[index]
 
 
@@ -1541,6 +1546,8 @@ def test_no_second_cluster_whatever_is_skipped() -> None:
         watched(lambda cluster: cluster.partial("cp2", "join"), cp2={"id": "b2", "learner": True}),
         # Its machine is down, and etcd has it: what matters is said by rule unreachable.
         watched(down("cp2"), node("cp2", 100)),
+        # It did not answer in time, but kube-apiserver had its answer.
+        watched(slow_etcd, joins),
         # Outside the inventory, but alive: etcd admits others.
         watched(joins, node("old", None), old={"id": "d4"}),
     ],
