@@ -9,9 +9,13 @@ The tests are steps of that life, in this order.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shlex
+import socket
+import ssl
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +26,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography import x509
 
 from tests.lab.base import run as run_program
 from tests.lab.lab import Lab, load
@@ -36,6 +41,8 @@ REPORT = BUILD / "virtual-ip.json"
 LONGEST_OUTAGE = 1.0
 #: A client with a wrong neighbour entry finds the holder in this time (seconds).
 NEIGHBOUR_SECONDS = 10.0
+#: hard-stop-after of haproxy.cfg, and some time for a busy machine.
+WATCH_SECONDS = 45.0
 #: After an etcd member has left, the API of the others needs a moment to be asked elsewhere.
 STEADY_SECONDS = 3.0
 
@@ -195,6 +202,57 @@ def restarts(life: Life) -> dict[str, float]:
     cluster = life.cluster
     show = ("systemctl", "show", "--value", "--property=ActiveEnterTimestampMonotonic", "containerd")
     return {name: int(cluster.on(name, *show)) / 1e6 for name in cluster.lab.nodes}
+
+
+@pytest.mark.full
+def test_a_watch_ends_after_haproxy_was_reloaded(life: Life) -> None:
+    """The old worker keeps connections and checks no servers: a watch to a machine that dies then must not hang."""
+    cluster = life.cluster
+    holder = life.holder()
+    other, connection = watch_through(cluster, holder)
+    with connection:
+        cluster.on(holder, "systemctl", "reload", "haproxy")
+        # Long enough for the old worker to be the old one; the watch is still with it.
+        time.sleep(2)
+        cluster.act("pause", other)
+        died = time.monotonic()
+        try:
+            connection.settimeout(WATCH_SECONDS)
+            while connection.recv(65536):
+                pass
+        finally:
+            cluster.act("unpause", other)
+    seconds = time.monotonic() - died
+    print(f"\na watch through the old worker ended {seconds:.1f} s after its server had died")
+    assert seconds < WATCH_SECONDS
+    cluster.recover()
+
+
+def watch_through(cluster: Cluster, holder: str) -> tuple[str, ssl.SSLSocket]:
+    """A raw watch through the virtual IP to an API server on another machine than its holder.
+
+    haproxy passes TLS on, so the certificate names the API server's node.
+    """
+    user = yaml.safe_load(cluster.kubeconfig.read_text())["users"][0]["user"]
+    context = ssl._create_unverified_context()  # noqa: S323  the lab's own network
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as pair:
+        for name in ("client-certificate-data", "client-key-data"):
+            pair.write(base64.b64decode(user[name]).decode())
+        pair.flush()
+        context.load_cert_chain(pair.name)
+    for _attempt in range(20):
+        plain = socket.create_connection((cluster.lab.vip, ENDPOINT_PORT), timeout=5)
+        connection = context.wrap_socket(plain)
+        certificate = x509.load_der_x509_certificate(connection.getpeercert(binary_form=True) or b"")
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        (server,) = set(names.get_values_for_type(x509.DNSName)) & set(cluster.control_planes)
+        if server != holder:
+            path = "/api/v1/namespaces?watch=true&timeoutSeconds=3000"
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: kubernetes\r\n\r\n".encode())
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+            return server, connection
+        connection.close()
+    raise AssertionError(f"20 connections to the virtual IP all reached {holder}")
 
 
 @pytest.mark.full
