@@ -78,7 +78,9 @@ def patch_file() -> str:
     https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/control-plane-flags/#patches
     """
     template = "/spec/template/spec"
-    operations = [{"op": "add", "path": f"{template}/topologySpreadConstraints", "value": [CONSTRAINT]}]
+    operations: list[dict[str, Any]] = [
+        {"op": "add", "path": f"{template}/topologySpreadConstraints", "value": [CONSTRAINT]}
+    ]
     operations += [{"op": "add", "path": f"{template}/tolerations/-", "value": item} for item in TOLERATIONS]
     return f"# Managed by kubestead.cluster\n{json.dumps(operations, indent=2, sort_keys=True)}\n"
 

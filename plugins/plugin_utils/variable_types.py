@@ -13,7 +13,7 @@ import ast
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from ansible.module_utils.common.validation import check_type_bool, check_type_float, check_type_int
 
@@ -40,7 +40,7 @@ def type_name(value: object) -> str:
     return "a dictionary" if isinstance(value, Mapping) else "a list" if isinstance(value, Sequence) else "nothing"
 
 
-def is_list(value: object) -> bool:
+def is_list(value: object) -> TypeGuard[Sequence[Any]]:
     """Return whether a value is a list, as YAML, JSON and Ansible's lazy containers have it."""
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
