@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -301,14 +302,20 @@ def test_the_kernel_ends_a_listener_that_is_kept_busy() -> None:
 
 def test_runs_side_by_side_do_not_take_each_other_for_themselves() -> None:
     udp = free_ports(socket.SOCK_DGRAM, 1)
-    first = run_module(state="listen", ports=ports_of([], udp), address=LOOPBACK, timeout=6)
-    second = run_module(state="listen", ports=ports_of([], udp), address=LOOPBACK, nonce=OTHER, timeout=6)
-    assert (len(first["listening"]), second["listening"], len(second["busy"])) == (1, [], 1)
-    targets = [{"host": "a", "address": LOOPBACK, "ports": ports_of([], udp)}]
-    (other,) = run_module(state="connect", targets=targets, nonce=OTHER, timeout=0.5)["results"]
-    assert (other["open"], other["error"]) == (False, "timed out after 0.5 s")
-    (own,) = run_module(state="connect", targets=targets, timeout=0.5)["results"]
-    assert own["open"] is True
+    first = run_module(state="listen", ports=ports_of([], udp), address=LOOPBACK, timeout=60)
+    try:
+        second = run_module(state="listen", ports=ports_of([], udp), address=LOOPBACK, nonce=OTHER, timeout=60)
+        assert (len(first["listening"]), second["listening"], len(second["busy"])) == (1, [], 1)
+        (other,) = node_probe.connect(
+            [{"host": "a", "address": LOOPBACK, "ports": second["busy"]}], OTHER.encode(), 0.5
+        )
+        assert (other["open"], other["error"]) == (False, "timed out after 0.5 s")
+        (own,) = node_probe.connect(
+            [{"host": "a", "address": LOOPBACK, "ports": first["listening"]}], NONCE.encode(), 5
+        )
+        assert own["open"] is True
+    finally:
+        os.kill(first["pid"], signal.SIGTERM)
 
 
 @pytest.mark.parametrize("nonce", ["", "short", "x" * 497])
