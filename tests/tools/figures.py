@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +45,10 @@ WORDS: dict[str, dict[str, str]] = {
         "haproxy stopped": "API away: haproxy of that machine stopped",
         "keepalived stopped": "API away: keepalived of that machine stopped",
         "machine paused": "API away: that machine paused",
+        "dns": "DNS from a pod, machine with the VIP and a CoreDNS pod killed",
+        "service": "Service with two replicas, machine with one of them killed",
+        "new pod": "a new pod runs, after that machine was killed",
+        "hits": "{hit} of {probes} tries failed, the last after {seconds:.0f} s; {failed_after_retry} with one retry",
         "seconds": "{:.1f} s",
         "outage": "{:.2f} s",
         "bench_at": "Speed: {date}, {cores} cores for all machines and the controller, medians of {rounds} rounds.",
@@ -70,6 +73,10 @@ WORDS: dict[str, dict[str, str]] = {
         "haproxy stopped": "API 中断：该机器的 haproxy 停止",
         "keepalived stopped": "API 中断：该机器的 keepalived 停止",
         "machine paused": "API 中断：该机器被挂起",
+        "dns": "Pod 内的 DNS：持有 VIP 并运行一个 CoreDNS Pod 的机器被杀死",
+        "service": "双副本 Service：运行其中一个副本的机器被杀死",
+        "new pod": "该机器被杀死后，新 Pod 开始运行",
+        "hits": "{probes} 次尝试失败 {hit} 次（最后一次在 {seconds:.0f} 秒后），重试一次仍失败 {failed_after_retry} 次",
         "seconds": "{:.1f} 秒",
         "outage": "{:.2f} 秒",
         "bench_at": "速度：{date}，所有机器与控制端共用 {cores} 核，{rounds} 轮取中位数。",
@@ -106,25 +113,35 @@ def bench_rows(words: dict[str, str], bench: dict[str, Any], rerun: dict[str, An
 
 
 def failover_rows(words: dict[str, str], failover: dict[str, Any]) -> dict[str, str]:
-    """The rows of the failover tests, by scenario."""
-    return {name: words["outage"].format(failover[name]["seconds"]) for name in SCENARIOS if name in failover}
+    """The rows of the failover tests: the API by scenario, and what pods see where their machine dies."""
+    rows = {name: words["outage"].format(failover[name]["seconds"]) for name in SCENARIOS if name in failover}
+    killed = failover.get(SCENARIOS[0], {})
+    rows |= {key: words["hits"].format(**killed[key]) for key in ("dns", "service") if key in killed}
+    if "new_pod_seconds" in killed:
+        rows["new pod"] = words["seconds"].format(killed["new_pod_seconds"])
+    return rows
 
 
-def render(
-    language: str, bench: dict[str, Any], rerun: dict[str, Any], failover: dict[str, Any], failover_date: str
-) -> str:
+def failover_dates(failover: dict[str, Any]) -> str:
+    """The days on which the failover tests ran: one, or the first and the last."""
+    days = sorted({entry["date"][:10] for entry in failover.values()})
+    return ", ".join(dict.fromkeys([days[0], days[-1]]))
+
+
+def render(language: str, bench: dict[str, Any], rerun: dict[str, Any], failover: dict[str, Any]) -> str:
     """The table in one language, and when its figures were measured."""
     words = WORDS[language]
     rows = bench_rows(words, bench, rerun) | failover_rows(words, failover)
     lines = [f"| {words['what']} | {words['figure']} |", "|-|-|"]
-    keys = ("site", "ready", "baseline", "ratio", "rerun", "changed", "check", "first_executions", "rerun_executions")
-    lines += [f"| {words[key]} | {rows.get(key, words['none'])} |" for key in (*keys, "cpu", *SCENARIOS)]
+    keys = ["site", "ready", "baseline", "ratio", "rerun", "changed", "check", "first_executions", "rerun_executions"]
+    keys += ["cpu", *SCENARIOS, "dns", "service", "new pod"]
+    lines += [f"| {words[key]} | {rows.get(key, words['none'])} |" for key in keys]
     if bench:
         facts = {"date": bench["date"][:10], "cores": bench["machine"]["cores"]}
         rounds = len(bench["rounds"]["site_seconds"])
         lines += ["", words["bench_at"].format(**facts, rounds=rounds)]
     if failover:
-        lines += ["", words["failover_at"].format(date=failover_date)]
+        lines += ["", words["failover_at"].format(date=failover_dates(failover))]
     return "\n".join(lines) + "\n"
 
 
@@ -138,13 +155,10 @@ def replaced(text: str, table: str) -> str:
 
 def main() -> int:
     """Write the tables."""
-    failover_file = BUILD / "failover.json"
-    measured = failover_file.stat().st_mtime if failover_file.exists() else 0
-    date = datetime.fromtimestamp(measured, UTC).date().isoformat()
-    bench, rerun, failover = read(BUILD / "bench.json"), read(BUILD / "rerun.json"), read(failover_file)
+    bench, rerun, failover = (read(BUILD / f"{name}.json") for name in ("bench", "rerun", "failover"))
     for name, language in TEXTS.items():
         path = ROOT / name
-        path.write_text(replaced(path.read_text(encoding="utf-8"), render(language, bench, rerun, failover, date)))
+        path.write_text(replaced(path.read_text(encoding="utf-8"), render(language, bench, rerun, failover)))
     return 0
 
 

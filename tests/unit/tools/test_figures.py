@@ -24,18 +24,27 @@ BENCH: dict[str, Any] = {
     "date": "2026-11-22T23:59:00+00:00",
     "machine": {"cores": 2},
 }
-FAILOVER = {"machine killed": {"seconds": 0.834}}
+REACHED = {"probes": 900, "hit": 210, "failed_after_retry": 51, "failed_from_same_port": 190, "seconds": 47.8}
+FAILOVER: dict[str, Any] = {
+    "machine killed": {
+        "date": "2026-11-23T10:00:00+00:00",
+        "seconds": 0.834,
+        "dns": REACHED,
+        "service": {**REACHED, "hit": 11},
+        "new_pod_seconds": 18.3,
+    }
+}
 
 
 def test_nothing_measured() -> None:
-    table = figures.render("en", {}, {}, {}, "")
+    table = figures.render("en", {}, {}, {})
     rows = table.splitlines()[2:]
-    assert len(rows) == 15
+    assert len(rows) == 18
     assert all(row.endswith("| not yet measured |") for row in rows)
 
 
 def test_measured() -> None:
-    table = figures.render("en", BENCH, {"check_seconds": 11.0}, FAILOVER, "2026-11-23")
+    table = figures.render("en", BENCH, {"check_seconds": 11.0}, FAILOVER)
     rows = dict(line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| "))
     words = figures.WORDS["en"]
     assert rows[words["site"]] == "144.5 s"
@@ -47,8 +56,23 @@ def test_measured() -> None:
     assert rows[words["cpu"]] == "30.0 s, 6.5 s"
     assert rows[words["machine killed"]] == "0.83 s"
     assert rows[words["machine paused"]] == "not yet measured"
+    assert rows[words["dns"]] == "210 of 900 tries failed, the last after 48 s; 51 with one retry"
+    assert rows[words["service"]].startswith("11 of 900 ")
+    assert rows[words["new pod"]] == "18.3 s"
     assert "2026-11-22, 2 cores for all machines and the controller, medians of 3 rounds" in table
     assert "Failover: 2026-11-23," in table
+
+
+def test_the_dates_are_those_of_the_entries() -> None:
+    paused = {"machine paused": {"date": "2026-11-24T00:10:00+00:00", "seconds": 1.0}}
+    assert figures.failover_dates({**paused, **FAILOVER}) == "2026-11-23, 2026-11-24"
+    assert figures.failover_dates(paused) == "2026-11-24"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_language_says_what_pods_saw(language: str) -> None:
+    table = figures.render(language, {}, {}, FAILOVER)
+    assert all(figure in table for figure in ("210", "900", "48", "51", "18.3"))
 
 
 def test_every_language_has_the_same_words() -> None:
