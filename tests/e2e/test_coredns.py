@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from kubernetes import client
 
@@ -71,3 +72,16 @@ def test_both_pods_on_one_node_are_spread_without_a_lost_lookup(converged: Clust
     assert found.probes > 0
     assert found.failed_after_retry == 0
     assert converged.site("--check").succeeded().changed == set()
+
+
+def test_an_upgrade_by_kubeadm_keeps_it(converged: Cluster) -> None:
+    apps = client.AppsV1Api(converged.api)
+    command = ("kubeadm", "upgrade", "node", "phase", "addon", "coredns", "--patches", str(Path(PATCH).parent))
+    output = converged.on(converged.control_planes[0], *command)
+    assert "Applied essential addon: CoreDNS" in output
+    spec = apps.read_namespaced_deployment("coredns", "kube-system").spec.template.spec
+    # Its own manifest is back, with the patch.
+    assert spec.affinity is not None
+    (constraint,) = spec.topology_spread_constraints
+    assert constraint.min_domains == 2
+    assert {item.toleration_seconds for item in spec.tolerations} == {None, 30}
