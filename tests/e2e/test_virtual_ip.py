@@ -20,7 +20,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,12 +30,12 @@ from cryptography import x509
 from tests.lab.base import run as run_program
 from tests.lab.lab import Lab, load
 
+from . import results
 from .cluster import BUILD, ENDPOINT_PORT, Cluster, Run, fresh, lab_command, wait_for
 from .probe import Recording, outages, recording
 from .watcher import Watch, overlaps, watching
 
 LAB = "e2e-vip"
-REPORT = BUILD / "virtual-ip.json"
 #: No step keeps clients waiting for longer (seconds).
 LONGEST_OUTAGE = 1.0
 #: A client with a wrong neighbour entry finds the holder in this time (seconds).
@@ -108,12 +107,9 @@ def observed(life: Life, step: str, *, failures: bool, probed: bool = True) -> I
 
 
 def add_to_report(step: str, seconds: float, failed: int, probes: int, holders: list[list[str]]) -> None:
-    """Keep what was measured, with its date, and show it."""
-    report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
-    date = datetime.now(UTC).date().isoformat()
-    report[step] = {"seconds": seconds, "failed": failed, "probes": probes, "holders": holders, "date": date}
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(report, indent=2) + "\n")
+    """Keep what was measured beside the failovers, and show it."""
+    values = {"seconds": seconds, "failed_probes": failed, "probes": probes, "holders": holders}
+    results.add(BUILD / "failover.json", step, values)
     print(f"\n{step}: longest outage {seconds:.2f} s, {failed} of {probes} probes failed, holders {holders}")
 
 
