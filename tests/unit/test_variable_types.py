@@ -301,3 +301,51 @@ def test_every_addon_is_switched_by_text(source: str, value: str, tmp_path: Path
     else:
         # Switched off and not in the cluster: helm's program is removed, and the NFS server.
         assert set(ran) == {"helm", "nfs_server"}
+
+
+WRONG = {
+    "cluster_endpoint_port": "8443x",
+    "cluster_mirror_only": "maybe",
+    "metrics_server_enabled": "perhaps",
+    "preflight_check_ports": "sometimes",
+    "preflight_max_clock_skew": "long",
+    "smoke_timeout": "",
+}
+
+
+@pytest.mark.parametrize("source", ["ini", "-e"])
+def test_all_that_can_t_be_converted_is_found_at_once(source: str, tmp_path: Path) -> None:
+    """With the roles' own variables, from which the cluster is derived before the rules are applied."""
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "tasks": [
+            {"ansible.builtin.import_role": {"name": "kubestead.cluster.cluster", "tasks_from": "view"}},
+            {
+                "kubestead.cluster.preflight": {
+                    "settings": "{{ __cluster_settings }}",
+                    "max_clock_skew": "{{ __preflight_max_clock_skew }}",
+                },
+                "vars": {
+                    name: value
+                    for name, value in yaml.safe_load((ROOT / "roles/preflight/vars/main.yml").read_text()).items()
+                    if name == "__preflight_max_clock_skew"
+                },
+                "register": "found",
+                "failed_when": False,
+            },
+            {"ansible.builtin.debug": {"msg": "FOUND {{ found.findings | to_json }} ENDED"}},
+        ],
+    }
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    given = [f"{name}={value}" for name, value in WRONG.items()]
+    lines = ["[kube_control_plane]", "cp1 ansible_connection=local", "[all:vars]"]
+    (tmp_path / "hosts").write_text("\n".join([*lines, *(given if source == "ini" else []), ""]))
+    options = [word for item in given if source == "-e" for word in ("-e", item)]
+    done = run_playbook(tmp_path, "-i", "hosts", *options, ANSIBLE_CALLBACK_RESULT_FORMAT="json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = re.search(r'FOUND (.*) ENDED"', done.stdout)
+    assert text, done.stdout
+    findings = json.loads(json.loads(f'"{text[1]}"'))
+    assert sorted(item["where"] for item in findings if item["rule"] == "variable-type") == sorted(WRONG)
+    assert [item["where"] for item in findings if item["rule"] == "variable-undefined"] == []

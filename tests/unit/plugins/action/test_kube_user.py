@@ -98,6 +98,7 @@ class Api:
             body = {**body, "metadata": {**body["metadata"], "managedFields": [{"manager": query["fieldManager"]}]}}
             if query.get("dryRun"):
                 return body
+        self.expect_version(method, path, body)
         self.calls.append(f"{method} {path}")
         if method == "DELETE":
             del self.objects[path]
@@ -116,6 +117,12 @@ class Api:
         self.objects[path] = json.loads(json.dumps(body))
         self.objects[path].setdefault("metadata", {})["resourceVersion"] = str(len(self.calls))
         return self.get(path)
+
+    def expect_version(self, method: str, path: str, body: Any) -> None:
+        """Refuse an older version, as the API does; without a version it overwrites what somebody else has written."""
+        version = (body or {}).get("metadata", {}).get("resourceVersion")
+        if method == "PUT" and version and version != self.objects.get(path, body)["metadata"]["resourceVersion"]:
+            raise ApiError(method, path, 409, "Conflict", "the object has been modified")
 
     def remembered(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.objects[RECORD]["data"]["users.json"])
@@ -335,6 +342,53 @@ def test_two_controllers_at_once(site: Site) -> None:
         pytest.raises(AnsibleActionFail, match="somebody else changed it meanwhile; run again"),
     ):
         site.run(JANE, JOE)
+    assert site.files() == ["jane.kubeconfig"]
+
+
+def of_another_controller(site: Site) -> dict[str, Any]:
+    """Let another controller record a user in this moment; return the record as it left it."""
+    record = site.api.remembered()
+    record["ann"] = record["jane"]
+    stored = site.api.objects[RECORD]
+    stored["data"]["users.json"] = json.dumps(record)
+    stored["metadata"]["resourceVersion"] = "another"
+    return record
+
+
+def test_a_record_that_changes_after_it_was_read_is_not_overwritten(site: Site) -> None:
+    site.run(JANE)
+    make_plan, left = kube_user.users.make_plan, {}
+
+    def planned(*arguments: Any, **options: Any) -> Any:
+        found = make_plan(*arguments, **options)
+        left.update(of_another_controller(site))
+        return found
+
+    with (
+        mock.patch.object(kube_user.users, "make_plan", planned),
+        pytest.raises(AnsibleActionFail, match="somebody else changed it meanwhile; run again"),
+    ):
+        site.run(JANE, JOE)
+    assert site.api.remembered() == left
+    assert site.files() == ["jane.kubeconfig"]
+    assert site.api.named("certificatesigningrequests") == []
+
+
+def test_a_record_that_changes_while_the_cluster_signs_is_not_overwritten(site: Site) -> None:
+    site.run(JANE)
+    approve, left = site.api.approve, {}
+
+    def meanwhile(request: dict[str, Any]) -> None:
+        approve(request)
+        left.update(of_another_controller(site))
+
+    with (
+        mock.patch.object(site.api, "approve", meanwhile),
+        pytest.raises(AnsibleActionFail, match="somebody else changed it meanwhile; run again"),
+    ):
+        site.run(JANE, JOE)
+    # What was signed is lost with its key, which nobody has seen.
+    assert site.api.remembered() == left
     assert site.files() == ["jane.kubeconfig"]
 
 

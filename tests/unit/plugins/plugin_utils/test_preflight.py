@@ -1477,6 +1477,83 @@ def test_clock_skew_names_both_ends_when_neither_is_alone() -> None:
     }
 
 
+@pytest.mark.parametrize(("apart", "found"), [(5.0, []), (5.25, ["clock-skew", "clock-skew"])])
+def test_clocks_may_be_as_far_apart_as_is_said(apart: float, found: list[str]) -> None:
+    cluster = Cluster()
+    cluster.others["max_clock_skew"] = 5.0
+    cluster.remove("cp2", "cp3", "w2")
+    # Read in no time, so that nothing is uncertain.
+    for name in cluster.hosts:
+        cluster.host(name, read_at=(1000.0, 1000.0))
+    clock("cp1", 1000.0)(cluster)
+    clock("w1", 1000.0 + apart)(cluster)
+    assert [finding.rule for finding in cluster.findings] == found[:1]
+
+
+@pytest.mark.parametrize(
+    ("name", "kubelet", "remedy"),
+    [
+        # https://kubernetes.io/releases/version-skew-policy/#kubelet
+        ("w1", "1.35.4", "set cluster_version back, or upgrade the cluster first"),
+        ("w1", "1.34.4", "kubeadm upgrades by one minor at a time, first to 1.35"),
+        ("w1", "1.33.1", "kubeadm upgrades by one minor at a time, first to 1.34"),
+        ("w1", "1.32.0", "may not talk to an API server of 1.36"),
+        ("cp1", "1.32.0", "kubeadm upgrades by one minor at a time, first to 1.33"),
+    ],
+)
+def test_what_to_do_about_an_old_kubelet_depends_on_how_old_it_is(name: str, kubelet: str, remedy: str) -> None:
+    cluster = Cluster()
+    cluster.converged()
+    cluster.state(name, kube={"kubeadm": kubelet, "kubelet": kubelet, "kubectl": None})
+    (finding,) = [finding for finding in cluster.findings if finding.rule == "version-skew"]
+    assert remedy in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("subnet", "hosts", "remedy"),
+    [
+        # One /24 (IPv6: /64) for each node, and not one too few.
+        ("10.244.0.0/24", 1, None),
+        ("10.244.0.0/24", 2, "/23 or larger"),
+        ("10.244.0.0/22", 4, None),
+        ("10.244.0.0/22", 5, "/21 or larger"),
+        ("10.244.0.0/21", 8, None),
+        ("10.244.0.0/21", 9, "/20 or larger"),
+        ("fd00:244::/61", 8, None),
+        ("fd00:244::/61", 9, "/60 or larger"),
+        # kubeadm's limit of 16 bits.
+        ("10.0.0.0/8", 1, None),
+        ("10.0.0.0/7", 1, "/8 or smaller"),
+        ("fd00::/48", 1, None),
+        ("fd00::/47", 1, "/48 or smaller"),
+    ],
+)
+def test_the_pod_subnet_has_room_for_exactly_as_many_hosts(subnet: str, hosts: int, remedy: str | None) -> None:
+    intent = build_intent({"pod_subnet": subnet})
+    reports = [HostReport(f"w{number}", frozenset({"kube_node"}), "", "") for number in range(hosts)]
+    found = [finding.remedy for finding in preflight.check_pod_subnet_size(intent, reports)]
+    assert found == ([] if remedy is None else [f"use a network of {remedy}"])
+
+
+@pytest.mark.parametrize(
+    ("subnet", "remedy"),
+    [
+        ("10.0.0.0/12", None),
+        ("10.0.0.0/11", "smaller network, e.g. 10.0.0.0/12"),
+        ("10.96.0.0/28", None),
+        ("10.96.0.0/29", "larger network, of /28"),
+        ("fd00:96::/108", None),
+        ("fd00:96::/107", "smaller network, e.g. fd00:96::/108"),
+        ("fd00:96::/124", None),
+        ("fd00:96::/125", "larger network, of /124"),
+    ],
+)
+def test_the_service_subnet_has_the_bits_that_kubeadm_takes(subnet: str, remedy: str | None) -> None:
+    found = [item.remedy for item in preflight.check_service_subnet_size(build_intent({"service_subnet": subnet}), [])]
+    assert [remedy in text for text in found if remedy] == ([True] if remedy else [])
+    assert len(found) == (0 if remedy is None else 1)
+
+
 def test_no_clocks_no_skew() -> None:
     cluster = Cluster()
     for name in list(cluster.hosts)[1:]:
@@ -1592,6 +1669,20 @@ def test_joining_are_those_that_were_read_and_are_no_members() -> None:
     cluster.partial("cp2", "join")
     cluster.host("w2", state=None)
     assert preflight.joining(cluster.reports) == ["cp2", "cp3"]
+
+
+def test_control_planes_that_are_ill_do_not_vote_on_which_cluster_it_is() -> None:
+    cluster = Cluster()
+    cluster.converged()
+    cluster.member("cp2", "cp3", ca_hash=OTHER_CA, api_healthy=False)
+    assert preflight.cluster_ca(cluster.reports) == CA
+    # The seed is the first healthy one wherever it stands.
+    cluster.member("cp1", "cp2", ca_hash=OTHER_CA, api_healthy=False)
+    cluster.member("cp3")
+    assert preflight.cluster_ca(cluster.reports) == CA
+    # Nobody is healthy: all vote.
+    cluster.member("cp3", api_healthy=False)
+    assert preflight.cluster_ca(cluster.reports) == OTHER_CA
 
 
 def test_the_majority_of_control_planes_says_which_cluster_it_is_and_a_tie_the_seed() -> None:
