@@ -59,6 +59,7 @@ ROLE_SCOPES: Mapping[str, Scope] = {
 }
 VARIABLE_SCOPES: Mapping[str, Scope] = {
     "cluster_batch": CLUSTER,
+    "cluster_bundle_signers": HOST,
     "cluster_container_runtime": JOIN,
     "cluster_coredns_spread": CLUSTER,
     "cluster_ignore_preflight_errors": JOIN,
