@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shlex
 import socket
 import ssl
 import tempfile
@@ -260,8 +259,8 @@ def test_a_wrong_neighbour_entry_is_corrected(life: Life) -> None:
     with recording(cluster.lab.vip, ENDPOINT_PORT) as record:
         wait_for("the API answers", lambda: record.steady(STEADY_SECONDS), 60)
         planted = time.monotonic()
-        neighbour = f"ip neigh replace {cluster.lab.vip} lladdr {mac} dev kslab{cluster.lab.number} nud reachable"
-        run_program(shlex.split(neighbour))
+        bridge = f"kslab{cluster.lab.number}"
+        run_program(["ip", "neigh", "replace", cluster.lab.vip, "lladdr", mac, "dev", bridge, "nud", "reachable"])
         time.sleep(NEIGHBOUR_SECONDS)
         wait_for("the API answers", lambda: record.steady(STEADY_SECONDS), 60)
         ended = time.monotonic()

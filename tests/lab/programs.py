@@ -52,6 +52,8 @@ ARTIFACTS = {
 }
 NFS = {"/usr/include/nfsc/libnfs.h": "libnfs-dev", "/usr/include/fuse3/fuse.h": "libfuse3-dev"}
 RUNC = {"/usr/include/seccomp.h": "libseccomp-dev"}
+# What a lab's network is changed with.
+NETWORK = {"ip": "iproute2"}
 # Only where no container engine answers.
 ENGINE = {"dockerd": "docker.io", "iptables": "iptables"}
 # The controller of scenario platform closes ports towards the nodes.
@@ -73,7 +75,7 @@ HINTS = {"go": "https://go.dev/dl/"}
 LAB = {**NODES, **GO, **ARTIFACTS}
 MOLECULE = {**BASE, **LAB, **NFS, **FENCE, **BUNDLE}
 PACKAGES = {**BASE, **BUNDLE, **BUNDLE_DNF, **{name: NODES[name] for name in NODES if name.startswith(("apt", "dpkg"))}}
-E2E = {**PACKAGES, **LAB, **NFS, **RUNC}
+E2E = {**PACKAGES, **LAB, **NFS, **RUNC, **NETWORK}
 
 # What each target of `make` needs.
 STEPS = {
