@@ -232,6 +232,7 @@ E2E = [
     "tests/e2e/test_secrets.py",
     "tests/e2e/test_coredns.py",
     "tests/e2e/test_failover.py",
+    "tests/e2e/test_machine_down.py",
     "tests/e2e/test_interrupt.py",
     "tests/e2e/test_virtual_ip.py",
     "tests/e2e/test_grow.py",
