@@ -9,7 +9,6 @@ import base64
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.kubestead.cluster.plugins.module_utils import _durable
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.admin_kubeconfig import (
     AdminKubeconfigError,
     ClusterIdentity,
@@ -162,12 +162,4 @@ def alone(folder: Path, *, dry_run: bool) -> Iterator[None]:
 
 def write(path: Path, content: str) -> None:
     """Replace the file at once; nobody else can read it at any time."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
-        os.chmod(name, MODE)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    _durable.write(str(path), content.encode(), MODE)

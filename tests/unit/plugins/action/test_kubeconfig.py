@@ -181,7 +181,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     def refuse(*_arguments: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(kubeconfig.os, "replace", refuse)
+    monkeypatch.setattr(kubeconfig.os, "rename", refuse)
     with pytest.raises(AnsibleActionFail, match="Operation not permitted"):
         run(tmp_path / "config", content=CONTENT)
     assert list(tmp_path.iterdir()) == []
