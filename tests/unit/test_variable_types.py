@@ -172,7 +172,7 @@ def role_variable(name: str) -> Any:
 @pytest.mark.parametrize("name", [name for name in TYPED if role_variable(name)])
 def test_roles_see_the_type(name: str) -> None:
     spec = TYPED[name]
-    given = {f"__{name}": role_variable(name)}
+    given = {f"__{name}": role_variable(name), "__nfs_storage_volume_types": {"read_only": "bool"}}
     for text, expected in TEXTS[spec["type"]] if spec.get("elements") != "dict" else [('[{"a": 1}]', [{"a": 1}])]:
         found = Templar(DataLoader(), variables={**given, name: text}).template(
             trust_as_template(f"{{{{ __{name} }}}}")
