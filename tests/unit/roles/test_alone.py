@@ -89,7 +89,7 @@ class Reach:
 def variables(role: str) -> dict[str, str]:
     """Return the text of a role's variables."""
     paths = [ROLES / role / "defaults/main.yml", *sorted((ROLES / role / "vars").rglob("*.yml"))]
-    return {name: yaml.safe_dump(value) for path in paths for name, value in (load(path) or {}).items()}
+    return {name: yaml.safe_dump(value, width=100_000) for path in paths for name, value in (load(path) or {}).items()}
 
 
 def test_every_role_has_its_use() -> None:
