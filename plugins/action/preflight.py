@@ -90,25 +90,30 @@ class ActionModule(SettingsAction):
         warnings = [finding for finding in findings if finding.severity == "warning"]
         for finding in preflight.merged(warnings):
             display.warning(f"{finding} [{finding.rule}]")
+        seed = preflight.seed(hosts)
+        joining = preflight.joining(hosts)
+        planes = [
+            virtual_ip.ControlPlane(
+                host.name,
+                host.node_ip,
+                host.name in (task_vars or {}).get("ansible_play_hosts_all", ()),
+                (host.state or {}).get("vip_peers"),
+                joins=host.name in joining and host.name != seed,
+            )
+            for host in preflight.control_planes(hosts)
+        ]
         result.update(
             changed=False,
             findings=[asdict(finding) for finding in findings],
             warnings_found=len(warnings),
-            seed=preflight.seed(hosts),
+            seed=seed,
             seeds=preflight.seeds(hosts),
             initialised=preflight.initialised(hosts),
             ca_hash=preflight.cluster_ca(hosts),
-            joining=preflight.joining(hosts),
+            joining=joining,
             unknown_control_planes=preflight.unknown_control_planes(hosts),
-            vip_waiting=virtual_ip.waiting(
-                virtual_ip.ControlPlane(
-                    host.name,
-                    host.node_ip,
-                    host.name in (task_vars or {}).get("ansible_play_hosts_all", ()),
-                    (host.state or {}).get("vip_peers"),
-                )
-                for host in preflight.control_planes(hosts)
-            ),
+            vip_waiting=virtual_ip.waiting(planes),
+            vip_late=virtual_ip.late(planes),
         )
         if errors:
             result.update(failed=True, msg=message(errors))

@@ -146,6 +146,12 @@ unknown_control_planes:
   type: list
   elements: str
   sample: [10.90.0.14]
+vip_late:
+  description: Control planes of this run that get their part in the virtual IP after all joins.
+  returned: always
+  type: list
+  elements: str
+  sample: [cp2, cp3]
 vip_waiting:
   description: Control planes of this run that can't take the virtual IP yet, because others do not list them as peers.
   returned: always

@@ -19,6 +19,8 @@ class ControlPlane:
     in_run: bool
     #: The peers in its keepalived.conf; None where it has none of this collection, or was not read.
     peers: Sequence[str] | None
+    #: It becomes a member of the cluster in this run, by a join.
+    joins: bool = False
 
 
 def waiting(control_planes: Iterable[ControlPlane]) -> list[str]:
@@ -29,5 +31,22 @@ def waiting(control_planes: Iterable[ControlPlane]) -> list[str]:
     advertisements of all that list it.
     """
     known = list(control_planes)
-    lists = [item.peers for item in known if not item.in_run and item.peers is not None]
-    return [item.name for item in known if item.in_run and any(item.ip not in peers for peers in lists)]
+    outside = [item for item in known if not item.in_run]
+    return [item.name for item in known if item.in_run and not listed(item, outside)]
+
+
+def late(control_planes: Iterable[ControlPlane]) -> list[str]:
+    """Return the control planes of this run that get their part in the virtual IP after all joins.
+
+    These are the control planes that join, and those that another control plane does not list as a peer yet: by then the
+    others have their new lists.
+    """
+    known = list(control_planes)
+    return [item.name for item in known if item.in_run and (item.joins or not listed(item, known))]
+
+
+def listed(control_plane: ControlPlane, others: Iterable[ControlPlane]) -> bool:
+    """Tell whether all others that have a list of peers list a control plane."""
+    return all(
+        other.peers is None or control_plane.ip in other.peers for other in others if other.name != control_plane.name
+    )

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils.virtual_ip import ControlPlane, waiting
+from ansible_collections.kubestead.cluster.plugins.plugin_utils.virtual_ip import ControlPlane, late, waiting
 
 ALL = ("10.90.0.11", "10.90.0.12", "10.90.0.13")
 
@@ -26,3 +26,17 @@ def test_a_run_of_all_lists_all() -> None:
 
 def test_who_was_not_read_keeps_nobody_waiting() -> None:
     assert waiting([ControlPlane("cp1", ALL[0], False, None), ControlPlane("cp2", ALL[1], True, None)]) == []
+
+
+def test_who_takes_part_after_the_joins() -> None:
+    first, second = ControlPlane("cp1", ALL[0], True, None), ControlPlane("cp2", ALL[1], True, None, joins=True)
+    # A first build: the seed has to have the address before anybody joins.
+    assert late([first, second]) == ["cp2"]
+    # Everybody lists everybody: all reload at their own pace.
+    known = [ControlPlane(f"cp{number}", ip, True, ALL) for number, ip in enumerate(ALL, 1)]
+    assert late(known) == []
+    # One has joined by a limited run, and the others, who have the address, do not list it yet.
+    old = [ControlPlane(item.name, item.ip, True, ALL[:2]) for item in known[:2]]
+    assert late([*old, known[2]]) == ["cp3"]
+    # What is not in the run does not change in it.
+    assert late([ControlPlane("cp3", ALL[2], False, ALL, joins=True)]) == []
