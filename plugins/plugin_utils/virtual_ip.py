@@ -38,8 +38,8 @@ def waiting(control_planes: Iterable[ControlPlane]) -> list[str]:
 def late(control_planes: Iterable[ControlPlane]) -> list[str]:
     """Return the control planes of this run that get their part in the virtual IP after all joins.
 
-    These are the control planes that join, and those that another control plane does not list as a peer yet: by then the
-    others have their new lists.
+    These are the control planes that join, and those that another control plane does not list as a peer yet. After the
+    joins the others have their new lists.
     """
     known = list(control_planes)
     return [item.name for item in known if item.in_run and (item.joins or not listed(item, known))]
