@@ -112,11 +112,14 @@ def hears(vrrp: socket.socket, router_id: int, seconds: float) -> bool:
 
 
 def parse_peers(text: str) -> list[str] | None:
-    """Return the peers in a keepalived.conf of this collection, None in any other file."""
+    """Return the peers in a keepalived.conf of this collection, None in any other file.
+
+    A control plane without any advertises to its loopback address, which is none.
+    """
     if "Managed by kubestead.cluster" not in text:
         return None
     block = re.search(r"unicast_peer \{([^}]*)\}", text)
-    return block.group(1).split() if block else []
+    return [peer for peer in block.group(1).split() if peer != "127.0.0.1"] if block else []
 
 
 def main() -> int:

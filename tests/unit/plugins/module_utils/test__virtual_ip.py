@@ -71,7 +71,8 @@ vrrp_instance kube_apiserver {
 def test_the_peers_of_a_configuration() -> None:
     assert virtual_ip.parse_peers(KEEPALIVED) == ["10.90.0.12", "10.90.0.13"]
     # A single control plane has none; a file of somebody else says nothing about ours.
-    assert virtual_ip.parse_peers("# Managed by kubestead.cluster\nvrrp_instance x {\n}\n") == []
+    alone = "# Managed by kubestead.cluster\nvrrp_instance x {\n    unicast_peer {\n        127.0.0.1\n    }\n}\n"
+    assert virtual_ip.parse_peers(alone) == []
     assert virtual_ip.parse_peers(KEEPALIVED.replace("Managed", "Made")) is None
     assert virtual_ip.parse_peers("") is None
 
