@@ -15,6 +15,7 @@ import binascii
 import importlib
 import json
 import os
+import re
 import ssl
 import traceback
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,8 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 CONNECT_SECONDS = 5.0
+CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+_CHECK = re.compile(r"^\[([+-])\](\S+)", re.MULTILINE)
 READ_SECONDS = 60.0
 # An address that moves to another machine is back in less than this.
 RETRIES = 5
@@ -295,3 +298,8 @@ def ready(node: Mapping[str, Any]) -> bool:
     """Tell whether a node's Ready condition holds."""
     conditions = node.get("status", {}).get("conditions") or []
     return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+
+
+def parse_readyz(text: str) -> dict[str, bool]:
+    """Parse /readyz?verbose: a line such as [+]etcd ok for each check."""
+    return {name: sign == "+" for sign, name in _CHECK.findall(text)}

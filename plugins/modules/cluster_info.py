@@ -87,7 +87,6 @@ server:
   sample: https://10.90.0.100:8443
 """
 
-import re
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -95,23 +94,22 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._kube import Api, connect, ready
+from ansible_collections.kubestead.cluster.plugins.module_utils._kube import (
+    CONTROL_PLANE_LABEL,
+    Api,
+    connect,
+    parse_readyz,
+    ready,
+)
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import guard
 
-CHECK = re.compile(r"^\[([+-])\](\S+)", re.MULTILINE)
 DNS_PODS = "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns"
 # How long a node may be silent, and DNS without a pod elsewhere, before nothing is to be hoped for.
 SILENT_SECONDS = 60
-CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 
 
 class NotReady(Exception):
     """Nodes did not become Ready in time."""
-
-
-def parse_readyz(text: str) -> dict[str, bool]:
-    """Parse /readyz?verbose: a line such as [+]etcd ok for each check."""
-    return {name: sign == "+" for sign, name in CHECK.findall(text)}
 
 
 def view(node: Mapping[str, Any]) -> dict[str, Any]:

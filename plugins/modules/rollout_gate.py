@@ -66,9 +66,16 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._kube import Api, ApiError, Unreachable, connect, ready
+from ansible_collections.kubestead.cluster.plugins.module_utils._kube import (
+    CONTROL_PLANE_LABEL,
+    Api,
+    ApiError,
+    Unreachable,
+    connect,
+    parse_readyz,
+    ready,
+)
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import guard
-from ansible_collections.kubestead.cluster.plugins.modules.cluster_info import CONTROL_PLANE_LABEL, parse_readyz
 
 INTERVAL = 0.5
 

@@ -269,10 +269,12 @@ class TestRun:
 
 
 KEEPER = """
-import os, sys, time
+import os, signal, sys, time
 from ansible_collections.kubestead.cluster.plugins.module_utils._kube import ApiError
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import run_lease
 run_lease.WATCH_SECONDS = 0.05
+# Who runs the tests in the background ignores it, and so would this.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 me = run_lease.Run("a", "b", os.getpid(), run_lease.started(os.getpid()), run_lease.pid_space())
 path = sys.argv[1]
 class Api:
