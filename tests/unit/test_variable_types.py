@@ -230,7 +230,7 @@ def test_the_cluster_is_derived_of_texts_too() -> None:
     def given(_host: str, name: str) -> Any:
         return {"ansible_host": "192.0.2.21", "node_taints": '[{"key": "a", "effect": "NoSchedule"}]'}.get(name)
 
-    (host,) = view.build_hosts({"kube_node": ["w1"]}, given, str).values()
+    host = next(iter(view.build_hosts({"kube_node": ["w1"]}, given, str).values()))
     assert host.taints == [{"key": "a", "effect": "NoSchedule"}]
 
 
