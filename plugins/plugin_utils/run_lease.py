@@ -134,6 +134,28 @@ def died_here(holder: str, me: Run) -> bool:
     return not Run("", "", int(number), began, space).alive
 
 
+def parent_of(pid: int) -> int:
+    """Return the parent of a process, 0 where the system does not say (proc_pid_stat(5), field 4)."""
+    try:
+        return int(
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1]
+        )
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def started_by(holder: str, me: Run) -> bool:
+    """Whether this run was started by the holder: a playbook that runs another one holds the cluster for both."""
+    number = holder.rpartition(" pid ")[2].split(" ")[0]
+    space, _blank, began = holder.rpartition("(")[2].rstrip(")").partition(" ")
+    if not me.space or space != me.space or not number.isdigit():
+        return False
+    pid = parent_of(me.pid)
+    while pid > 1 and pid != int(number):
+        pid = parent_of(pid)
+    return pid == int(number) and started(pid) == began
+
+
 def holder_of(lease: Mapping[str, Any] | None, now: datetime, me: Run) -> str:
     """Return another run that holds the Lease; '' where it is free, stale, or this run's."""
     spec = (lease or {}).get("spec") or {}
@@ -203,7 +225,10 @@ def take(api: Api, me: Run) -> bool:
     for _attempt in range(ATTEMPTS):
         lease = api.get(f"{LEASES}/{NAME}")
         now = server_time(api)
-        if holder_of(lease, now, me):
+        holder = holder_of(lease, now, me)
+        if holder and started_by(holder, me):
+            return False
+        if holder:
             raise LeaseHeldError(refusal(lease, now))
         try:
             if lease is None:

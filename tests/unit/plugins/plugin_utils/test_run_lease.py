@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -323,3 +324,18 @@ def test_it_is_given_back_when_the_run_is_killed(tmp_path: Any, end: int) -> Non
     while run_lease.started(int(keeper)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert run_lease.started(int(keeper)) == ""
+
+
+def test_a_run_that_a_run_starts_is_held_with_it() -> None:
+    """Of this process and its child, as they are."""
+    space = run_lease.pid_space()
+    me = run_lease.Run("root", "here", os.getpid(), run_lease.started(os.getpid()), space)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        nested = run_lease.Run("root", "here", child.pid, run_lease.started(child.pid), space)
+        assert run_lease.started_by(str(me), nested)
+        assert not run_lease.started_by(str(nested), me)
+        # Another process had the number before, another computer has it, or the system does not say.
+        assert not run_lease.started_by(str(replace(me, began="1")), nested)
+        assert not run_lease.started_by(str(replace(me, space="elsewhere")), nested)
+        assert not run_lease.started_by(str(me), replace(nested, space=""))
+        child.communicate(b"\n")
