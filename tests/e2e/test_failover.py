@@ -185,8 +185,9 @@ def measure(cluster: Cluster, scenario: Scenario, record: Recording, workload: W
         holder_before=before,
         holder_after=after,
         moves=takeovers(cluster, clock),
-        dns=reachability(pods.probes, "dns", failing),
-        service=reachability(pods.probes, "service", failing),
+        # A machine that returns is another matter: its pods count as ready before they run again.
+        dns=reachability(pods.probes, "dns", failing, mending),
+        service=reachability(pods.probes, "service", failing, mending),
         new_pod_seconds=new_pod_seconds,
         not_ready_seconds=not_ready,
         dns_moved_seconds=moved,

@@ -52,9 +52,9 @@ class Reachability:
     seconds: float
 
 
-def reachability(probes: Sequence[PodProbe], kind: str, moment: float) -> Reachability:
-    """Return what the probes of a kind saw that began after a moment."""
-    of_kind = [probe for probe in probes if probe.kind == kind and probe.start >= moment]
+def reachability(probes: Sequence[PodProbe], kind: str, moment: float, until: float = float("inf")) -> Reachability:
+    """Return what the probes of a kind saw that began after a moment, and before another one."""
+    of_kind = [probe for probe in probes if probe.kind == kind and moment <= probe.start < until]
     hit = [probe for probe in of_kind if not probe.first]
     return Reachability(
         probes=len(of_kind),

@@ -89,6 +89,7 @@ def test_reachability() -> None:
         probe(14.0, False, kind="service"),
     ]
     assert reachability(probes, "dns", 10.0) == Reachability(5, 3, 1, 2, 2.3)
+    assert reachability(probes, "dns", 10.0, probes[0].start) == Reachability(0, 0, 0, 0, 0.0)
     assert reachability(probes, "service", 14.1) == Reachability(0, 0, 0, 0, 0.0)
 
 
