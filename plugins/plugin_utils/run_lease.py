@@ -125,13 +125,19 @@ def parse_time(text: object) -> datetime | None:
         return None
 
 
-def died_here(holder: str, me: Run) -> bool:
-    """Whether a holder was a process of this very computer that has ended: its Lease need not be waited for."""
+def on_this_computer(holder: str, me: Run) -> Run | None:
+    """Return the run that a Lease names, None where the number of its process says nothing here."""
     number = holder.rpartition(" pid ")[2].split(" ")[0]
     space, _blank, began = holder.rpartition("(")[2].rstrip(")").partition(" ")
-    if not me.space or space != me.space or not began or not number.isdigit():
-        return False
-    return not Run("", "", int(number), began, space).alive
+    if not me.space or space != me.space or not number.isdigit():
+        return None
+    return Run("", "", int(number), began, space)
+
+
+def died_here(holder: str, me: Run) -> bool:
+    """Whether a holder was a process of this very computer that has ended: its Lease need not be waited for."""
+    run = on_this_computer(holder, me)
+    return run is not None and bool(run.began) and not run.alive
 
 
 def parent_of(pid: int) -> int:
@@ -146,14 +152,13 @@ def parent_of(pid: int) -> int:
 
 def started_by(holder: str, me: Run) -> bool:
     """Whether this run was started by the holder: a playbook that runs another one holds the cluster for both."""
-    number = holder.rpartition(" pid ")[2].split(" ")[0]
-    space, _blank, began = holder.rpartition("(")[2].rstrip(")").partition(" ")
-    if not me.space or space != me.space or not number.isdigit():
+    run = on_this_computer(holder, me)
+    if run is None:
         return False
     pid = parent_of(me.pid)
-    while pid > 1 and pid != int(number):
+    while pid > 1 and pid != run.pid:
         pid = parent_of(pid)
-    return pid == int(number) and started(pid) == began
+    return pid == run.pid and started(pid) == run.began
 
 
 def holder_of(lease: Mapping[str, Any] | None, now: datetime, me: Run) -> str:
