@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._kube import Api, ready
+from ansible_collections.kubestead.cluster.plugins.module_utils._kube import CONTROL_PLANE_LABEL, Api, ready
 from ansible_collections.kubestead.cluster.plugins.module_utils._smoke import pods
 from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.namespace import (
     Namespace,
@@ -24,7 +24,6 @@ from ansible_collections.kubestead.cluster.plugins.module_utils._smoke.namespace
 
 # kube-proxy and DNS take a moment to follow the pods.
 PATIENCE = 20.0
-CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 # Whether it is right, and the answer or why there is none.
 Answer = tuple[bool, str]
 
