@@ -19,6 +19,8 @@ from .base import LabError, home, locked, run, say, timed
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LISTS_OLD_AFTER = 24 * 3600
 LOCK_SECONDS = 300
+# Engines that this process has started: they outlive it, and nobody waits for them.
+_servers: list[subprocess.Popen[bytes]] = []
 
 
 def find(program: str) -> str | None:
@@ -121,6 +123,7 @@ def _start() -> None:
             start_new_session=True,
             env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"},
         )
+    _servers.append(server)
     say(f"started a container engine (process {server.pid}, log {log})")
     for _attempt in range(300):
         if answers():
