@@ -11,7 +11,7 @@ from pathlib import Path
 from kubernetes import client
 
 from .cluster import Cluster, wait_for
-from .workload import Workload, dns_nodes, reachability
+from .workload import Workload, dns_nodes, reachability, wait_for_dns
 
 PATCH = "/etc/kubernetes/patches/corednsdeployment0+json.yaml"
 TASK = "control_plane : coredns | Spread CoreDNS over nodes"
@@ -52,7 +52,7 @@ def test_both_pods_on_one_node_are_spread_without_a_lost_lookup(converged: Clust
             core.patch_node(name, {"spec": {"unschedulable": True}})
         patch = {"spec": {"template": {"spec": KUBEADM}}}
         apps.patch_namespaced_deployment("coredns", "kube-system", patch)
-        wait_for(f"CoreDNS runs on {one}", lambda: dns_nodes(converged) == [one, one], SETTLED_SECONDS)
+        wait_for_dns(f"CoreDNS runs on {one}", converged, lambda nodes: nodes == [one, one], SETTLED_SECONDS)
     finally:
         for name in others:
             core.patch_node(name, {"spec": {"unschedulable": None}})

@@ -19,7 +19,7 @@ import pytest
 from . import results
 from .cluster import BUILD, ENDPOINT_PORT, Cluster, wait_for
 from .probe import Recording, outages, recording
-from .workload import PodRecording, Reachability, Workload, dns_nodes, reachability
+from .workload import PodRecording, Reachability, Workload, reachability, wait_for_dns
 
 REPORT = BUILD / "failover.json"
 # Answered without a gap for so long: the failover is over.
@@ -164,7 +164,7 @@ def measure(cluster: Cluster, scenario: Scenario, record: Recording, workload: W
         wait_for("the node is NotReady", lambda: before not in cluster.ready_nodes(), NOT_READY_SECONDS, 0.2)
         not_ready = since_failing()
         time.sleep(SETTLE_SECONDS)
-        wait_for("CoreDNS runs twice", lambda: len(set(dns_nodes(cluster)) - {before}) == 2, MOVE_SECONDS)
+        wait_for_dns("CoreDNS runs twice", cluster, lambda nodes: len(set(nodes) - {before}) == 2, MOVE_SECONDS)
         moved = since_failing()
     wait_until_steady()
     new_pod_seconds = new_pod.seconds()
@@ -242,7 +242,7 @@ def test_failover(converged: Cluster, scenario: Scenario) -> None:
     assert min(outcome.failed_probes, outcome.dns.hit, outcome.service.hit) > 0
     # Until the node is NotReady, kube-proxy sends every second try to the dead pod.
     over = outcome.not_ready_seconds + SETTLE_SECONDS
-    for found in (outcome.dns, outcome.service):
-        assert found.seconds <= over
+    for kind, found in (("dns", outcome.dns), ("service", outcome.service)):
+        assert found.seconds <= over, f"{kind}: {found}"
         # A retry from a new port is another chance of one half (docs/design.md says why it is not better).
         assert found.failed_after_retry < 0.7 * found.hit

@@ -9,7 +9,8 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,8 @@ class Reachability:
     failed_from_same_port: int
     # From the moment to the start of the last probe that was hit; 0 without one.
     seconds: float
+    # How many were hit in each second after the moment in which one was.
+    hit_by_second: dict[int, int]
 
 
 def reachability(probes: Sequence[PodProbe], kind: str, moment: float, until: float = float("inf")) -> Reachability:
@@ -62,6 +65,7 @@ def reachability(probes: Sequence[PodProbe], kind: str, moment: float, until: fl
         failed_after_retry=sum(not probe.retried for probe in hit),
         failed_from_same_port=sum(not probe.same_port for probe in hit),
         seconds=round(max((probe.start - moment for probe in hit), default=0.0), 1),
+        hit_by_second=dict(Counter(int(probe.start - moment) for probe in sorted(hit))),
     )
 
 
@@ -187,21 +191,41 @@ class Workload:
             for name in others:
                 self._core.patch_node(name, {"spec": {"unschedulable": True}})
             self._core.delete_namespaced_pod(pods[0].metadata.name, "kube-system")
-            wait_for(f"CoreDNS runs on {node}", lambda: node in dns_nodes(self._cluster), STARTED_SECONDS)
+            wait_for_dns(f"CoreDNS runs on {node}", self._cluster, lambda nodes: node in nodes, STARTED_SECONDS)
         finally:
             for name in others:
                 self._core.patch_node(name, {"spec": {"unschedulable": None}})
-        wait_for("CoreDNS runs twice", lambda: len(dns_nodes(self._cluster)) == 2, STARTED_SECONDS)
+        wait_for_dns("CoreDNS runs twice", self._cluster, lambda nodes: len(nodes) == 2, STARTED_SECONDS)
 
 
 def dns_nodes(cluster: Cluster) -> list[str]:
     """Return the nodes with a Ready pod of CoreDNS, one for each."""
-    found = (
-        client.CoreV1Api(cluster.api)
-        .list_namespaced_pod("kube-system", label_selector=DNS_LABEL, _request_timeout=5)
-        .items
-    )
-    return sorted(pod.spec.node_name for pod in found if is_ready(pod))
+    return sorted(pod.spec.node_name for pod in _dns_pods(cluster) if is_ready(pod))
+
+
+def wait_for_dns(what: str, cluster: Cluster, condition: Callable[[list[str]], bool], seconds: float) -> None:
+    """Wait until the nodes with a Ready pod of CoreDNS are as wanted; a timeout tells how each pod is."""
+
+    def settled() -> bool:
+        if condition(dns_nodes(cluster)):
+            return True
+        raise AssertionError("; ".join(_state(pod) for pod in _dns_pods(cluster)))
+
+    wait_for(what, settled, seconds)
+
+
+def _dns_pods(cluster: Cluster) -> list[Any]:
+    core = client.CoreV1Api(cluster.api)
+    return list(core.list_namespaced_pod("kube-system", label_selector=DNS_LABEL, _request_timeout=5).items)
+
+
+def _state(pod: Any) -> str:
+    told = [
+        f"{condition.type}={condition.status} {condition.reason or ''} {condition.message or ''}".strip()
+        for condition in pod.status.conditions or []
+    ]
+    ending = f", ends at {pod.metadata.deletion_timestamp}" if pod.metadata.deletion_timestamp else ""
+    return f"{pod.metadata.name} on {pod.spec.node_name}{ending}: {', '.join(told)}"
 
 
 def is_ready(pod: Any) -> bool:

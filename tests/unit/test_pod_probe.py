@@ -88,9 +88,9 @@ def test_reachability() -> None:
         probe(13.0),
         probe(14.0, False, kind="service"),
     ]
-    assert reachability(probes, "dns", 10.0) == Reachability(5, 3, 1, 2, 2.3)
-    assert reachability(probes, "dns", 10.0, probes[0].start) == Reachability(0, 0, 0, 0, 0.0)
-    assert reachability(probes, "service", 14.1) == Reachability(0, 0, 0, 0, 0.0)
+    assert reachability(probes, "dns", 10.0) == Reachability(5, 3, 1, 2, 2.3, {0: 2, 2: 1})
+    assert reachability(probes, "dns", 10.0, probes[0].start) == Reachability(0, 0, 0, 0, 0.0, {})
+    assert reachability(probes, "service", 14.1) == Reachability(0, 0, 0, 0, 0.0, {})
 
 
 @pytest.mark.parametrize(("failed", "gap", "expected"), [(False, 0.0, True), (True, 0.0, False), (False, 4.0, False)])
