@@ -24,7 +24,7 @@ from typing import Any
 
 from kubernetes import client, config
 
-from tests.lab import engine, nodes
+from tests.lab import base, nodes
 from tests.lab.lab import Lab, load, names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -169,8 +169,8 @@ class Cluster:
     # The machines
 
     def on(self, node: str, *command: str, check: bool = True) -> str:
-        """Run a command on a machine, past SSH."""
-        return engine.docker("exec", self.lab.container(node), *command, check=check)
+        """Run a command as root on a machine."""
+        return base.run(nodes.command_on(self.lab, node, command), check=check).stdout.strip()
 
     def act(self, action: str, node: str) -> None:
         """Do to a machine what happens to machines (kill, pause, ...)."""

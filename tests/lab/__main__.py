@@ -137,6 +137,7 @@ def up(arguments: argparse.Namespace) -> None:
         version=arguments.version,
         source=source,
         runtime=arguments.runtime,
+        machine=arguments.machine,
     )
     print(lab.folder / "hosts.yml")
 
@@ -159,9 +160,10 @@ def down(arguments: argparse.Namespace) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Run a command on a node, with this terminal's input and output."""
     lab = load(arguments.name)
-    terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-    command = ["docker", "exec", "--interactive", *terminal, lab.container(arguments.node), *arguments.command]
-    return subprocess.run(command, check=False).returncode
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    return subprocess.run(
+        nodes.command_on(lab, arguments.node, arguments.command, terminal=terminal), check=False
+    ).returncode
 
 
 def doctor() -> None:
@@ -184,6 +186,16 @@ def inventory(arguments: argparse.Namespace) -> None:
     lab = load(arguments.name)
     nodes.save(lab)
     print(lab.folder / "hosts.yml")
+
+
+def machine_option(command: argparse.ArgumentParser, what: str) -> None:
+    """Give a command the choice of the machines' kind."""
+    command.add_argument(
+        "--machine",
+        choices=("container", "virtual"),
+        default="container",
+        help=f"{what}: containers, or virtual machines with a kernel of their own, emulated and ten times slower",
+    )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -229,6 +241,7 @@ def parser() -> argparse.ArgumentParser:
         default="mirror",
         help="of packages and images: the lab's own mirror, the official sites, or those if they answer",
     )
+    machine_option(command, "what the nodes are")
     command.set_defaults(function=up)
 
     command = commands.add_parser("down", help="remove a lab")
@@ -240,7 +253,8 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("add", help="more nodes: cp4 is a control plane, w3 a worker, m1 a mirror")
     command.add_argument("name")
     command.add_argument("node", nargs="+")
-    command.set_defaults(function=lambda given: nodes.add(load(given.name), given.node))
+    machine_option(command, "what they are")
+    command.set_defaults(function=lambda given: nodes.add(load(given.name), given.node, given.machine))
 
     command = commands.add_parser("show", help="all about a lab, as JSON")
     command.add_argument("name")

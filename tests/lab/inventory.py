@@ -18,21 +18,25 @@ if TYPE_CHECKING:
 
 HEAD = "# Written by `python3 -m tests.lab`: changes are lost.\n"
 
+# Two cores are shared by all machines of the lab; in an emulated one everything takes ten times as long.
 TIMEOUTS = {
     "controlPlaneComponentHealthCheck": "8m0s",
     "etcdAPICall": "5m0s",
     "kubeletHealthCheck": "8m0s",
     "kubernetesAPICall": "5m0s",
 }
+EMULATED_TIMEOUTS = dict.fromkeys(TIMEOUTS, "25m0s")
 
-# What a container can't do or must not do to the computer it runs on:
-# control groups of version 1 (refused by default since Kubernetes 1.35); no CAP_SYS_RESOURCE, so nothing may lower
-# its oom score; no loading of kernel modules; connection tracking limits and the clock are the computer's; the swap
-# too; and the disk, shared with all else here, must not make the kubelet evict pods or collect images.
-ODDITIES: dict[str, Any] = {
-    # All members of etcd write to one disk, whose syncs would cost more than the rest of the cluster. A node that is
-    # killed loses nothing by it: its files are still in the memory of the computer.
+# All members of etcd write to one disk, whose syncs would cost more than the rest of the cluster. A node that is
+# killed loses nothing by it: its files are still in the memory of the computer.
+SHARED_DISK: dict[str, Any] = {
     "cluster_configuration": {"etcd": {"local": {"extraArgs": [{"name": "unsafe-no-fsync", "value": "true"}]}}},
+}
+# What a container can't do or must not do to the computer it runs on, for the whole cluster:
+# control groups of version 1 (refused by default since Kubernetes 1.35); no CAP_SYS_RESOURCE, so nothing may lower
+# its oom score; connection tracking limits are the computer's; the swap too; and the disk, shared with all else here,
+# must not make the kubelet evict pods or collect images.
+ODDITIES: dict[str, Any] = {
     "cluster_kubelet_configuration": {
         "failCgroupV1": False,
         "failSwapOn": False,
@@ -46,9 +50,6 @@ ODDITIES: dict[str, Any] = {
         "imageGCHighThresholdPercent": 100,
     },
     "cluster_kube_proxy_configuration": {"conntrack": {"maxPerCore": 0, "min": 0}, "oomScoreAdj": 0},
-    # Two cores are shared by all machines of the lab.
-    "cluster_init_configuration": {"timeouts": TIMEOUTS},
-    "cluster_join_configuration": {"timeouts": TIMEOUTS},
     "cluster_ignore_preflight_errors": [
         "SystemVerification",
         "Swap",
@@ -56,6 +57,9 @@ ODDITIES: dict[str, Any] = {
         "Mem",
         "FileContent--proc-sys-net-bridge-bridge-nf-call-iptables",
     ],
+}
+# And what is settled for each machine: no loading of kernel modules, and the clock is the computer's.
+NODE_ODDITIES: dict[str, Any] = {
     "node_kernel_modules": [],
     "node_time_service": "",
     # It wants CAP_SYS_RESOURCE, or to be told that it has to do without.
@@ -118,24 +122,41 @@ def runtime(lab: Lab) -> dict[str, Any]:
             **({"containerd_registries": reached} if lab.source == "mirror" else {}),
             "node_packages": ["lab-runc"],
         }
+    lowered = {"plugins": {RUNTIME_PLUGIN[lab.os]: {"restrict_oom_score_adj": True}}}
     return {
         # The mirror's repository has one that is new enough for every system.
         "containerd_source": "distribution",
-        "containerd_configuration": {"plugins": {RUNTIME_PLUGIN[lab.os]: {"restrict_oom_score_adj": True}}},
+        **({"containerd_configuration": lowered} if "container" in kinds(lab) else {}),
     }
+
+
+def kinds(lab: Lab) -> set[str]:
+    """The kinds of machines that a lab has."""
+    return {node.machine for node in lab.nodes.values()}
 
 
 def variables(lab: Lab) -> dict[str, Any]:
     """The variables of all hosts."""
     control_planes = [name for name, node in lab.nodes.items() if node.role == "kube_control_plane"]
+    timeouts = EMULATED_TIMEOUTS if "virtual" in kinds(lab) else TIMEOUTS
     return {
         "cluster_name": lab.name,
         "cluster_version": lab.version,
         **({"cluster_vip": lab.vip} if len(control_planes) > 1 else {}),
         **mirror(lab),
-        **ODDITIES,
+        "cluster_init_configuration": {"timeouts": timeouts},
+        "cluster_join_configuration": {"timeouts": timeouts},
+        **({**SHARED_DISK, **ODDITIES} if "container" in kinds(lab) else {}),
+        **(NODE_ODDITIES if kinds(lab) == {"container"} else {}),
         **runtime(lab),
     }
+
+
+def of_host(lab: Lab, name: str) -> dict[str, Any]:
+    """The variables of one host: its address, and among others of another kind what a container can't do."""
+    node = lab.nodes[name]
+    odd = node.machine == "container" and len(kinds(lab)) > 1
+    return {"ansible_host": node.address, **(NODE_ODDITIES if odd else {})}
 
 
 def inventory(lab: Lab) -> dict[str, Any]:
@@ -153,9 +174,7 @@ def inventory(lab: Lab) -> dict[str, Any]:
         "all": {"vars": variables(lab)},
         **{
             group: {
-                "hosts": {
-                    name: {"ansible_host": node.address} for name, node in lab.nodes.items() if node.role == group
-                },
+                "hosts": {name: of_host(lab, name) for name, node in lab.nodes.items() if node.role == group},
                 "vars": connection,
             }
             for group in groups

@@ -19,10 +19,11 @@ FIRST_ADDRESS = {"kube_mirror": ("m", 3, 9), "kube_control_plane": ("cp", 11, 20
 
 @dataclass(frozen=True)
 class Node:
-    """One machine."""
+    """One machine. Its kind is `container`, or `virtual`: with a kernel of its own."""
 
     address: str
     role: str
+    machine: str = "container"
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Lab:
     key_fingerprint: str
     created: str
     runtime: str = "containerd"
+    machine: str = "container"
     nodes: dict[str, Node] = field(default_factory=dict)
 
     @property
@@ -100,12 +102,12 @@ def free_number(taken: Iterable[int]) -> int:
     raise LabError("all networks 10.90.0.0/24 to 10.90.255.0/24 are taken: take a lab down")
 
 
-def node_of(lab: Lab, name: str) -> Node:
-    """The role and address that follow from a node's name: m1.. are .3.., cp1.. are .11.., w1.. are .21.. ."""
+def node_of(lab: Lab, name: str, machine: str) -> Node:
+    """A machine of this kind. Role and address follow from its name: m1.. are .3.., cp1.. .11.., w1.. .21.. ."""
     for role, (prefix, first, last) in FIRST_ADDRESS.items():
         number = name.removeprefix(prefix)
         if name.startswith(prefix) and number.isdigit() and 1 <= int(number) <= last - first + 1:
-            return Node(lab.address(first + int(number) - 1), role)
+            return Node(lab.address(first + int(number) - 1), role, machine)
     raise LabError(
         f"{name!r} can't be a node's name: cp1 to cp10 (control planes), w1 to w79 (workers) and m1 to m7 (mirrors) can"
     )

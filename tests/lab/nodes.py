@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import engine, inventory, offline, packages
+from . import engine, inventory, offline, packages, virtual
 from .base import HERE, LabError, home, locked, run, say, timed, write_atomic
 from .images import storage
 from .lab import FIRST_ADDRESS, Lab, free_number, load, names, node_of
@@ -107,8 +107,8 @@ def _key_pair(comment: str) -> tuple[str, str]:
         return path.read_text(), path.with_suffix(".pub").read_text()
 
 
-def _first_files(lab: Lab, host_key: tuple[str, str]) -> bytes:
-    """What makes a machine this lab's, as a tar archive: its host key, who may log in, and the first process."""
+def _first_files(lab: Lab, name: str, host_key: tuple[str, str]) -> bytes:
+    """What makes a machine this lab's, as a tar archive: its host key, who may log in, and what runs or names it."""
     stream = io.BytesIO()
     user_home, user = ("root", 0) if lab.user == "root" else ("home/operator", OPERATOR_UID)
     with tarfile.open(fileobj=stream, mode="w") as archive:
@@ -121,7 +121,11 @@ def _first_files(lab: Lab, host_key: tuple[str, str]) -> bytes:
             entry.size = len((text or "").encode())
             archive.addfile(entry, io.BytesIO((text or "").encode()))
 
-        put("usr/local/sbin/node-entry", (HERE / "node-entry.sh").read_text(), 0o755)
+        if lab.nodes[name].machine == "virtual":
+            for path, text in virtual.first_files(name, lab.nodes[name].address, lab.gateway, resolvers()).items():
+                put(path, text, 0o644)
+        else:
+            put("usr/local/sbin/node-entry", (HERE / "node-entry.sh").read_text(), 0o755)
         put("etc/ssh/ssh_host_ed25519_key", host_key[0], 0o600)
         put("etc/ssh/ssh_host_ed25519_key.pub", host_key[1], 0o644)
         if lab.user != "root":
@@ -134,13 +138,19 @@ def _first_files(lab: Lab, host_key: tuple[str, str]) -> bytes:
     return stream.getvalue()
 
 
-def _create_node(lab: Lab, name: str, tag: str, files: bytes) -> None:
+def _create_node(lab: Lab, name: str, files: bytes) -> None:
+    node = lab.nodes[name]
+    create = _create(lab, name, node.address)
+    if node.machine == "virtual":
+        engine.docker(*create, *virtual.options(lab.os, node.address))
+        engine.docker("cp", "-", f"{lab.container(name)}:/", stdin=virtual.container_files(files))
+        return
     engine.docker(
-        *_create(lab, name, lab.nodes[name].address),
+        *create,
         *NODE_FLAGS,
         f"--env=LAB_RESOLVERS={' '.join(resolvers())}",
         f"--env=LAB_GATEWAY={lab.gateway}",
-        tag,
+        engine.image(lab.os),
     )
     engine.docker("cp", "-", f"{lab.container(name)}:/", stdin=files)
 
@@ -158,14 +168,24 @@ def ssh_command(lab: Lab, name: str) -> list[str]:
     return ["ssh", "-F", "none", "-i", str(lab.folder / "id_ed25519"), *words, f"{lab.user}@{lab.nodes[name].address}"]
 
 
+def command_on(lab: Lab, name: str, command: Sequence[str], *, terminal: bool = False) -> list[str]:
+    """Return what runs a command as root on a node: past SSH on a container, whose sshd may be what is broken."""
+    if name in lab.nodes and lab.nodes[name].machine == "virtual":
+        root = [] if lab.user == "root" else ["sudo", "--"]
+        return [*ssh_command(lab, name), *(["-t"] if terminal else []), shlex.join([*root, *command])]
+    options = ["--interactive", *(["--tty"] if terminal else [])]
+    return ["docker", "exec", *options, lab.container(name), *command]
+
+
 def _wait_for_ssh(lab: Lab, name: str) -> None:
-    end = time.monotonic() + SSH_SECONDS
+    patience = virtual.SSH_SECONDS if lab.nodes[name].machine == "virtual" else SSH_SECONDS
+    end = time.monotonic() + patience
     while True:
         answer = run([*ssh_command(lab, name), "true"], check=False)
         if answer.returncode == 0:
             return
         if time.monotonic() > end:
-            raise LabError(f"{name} does not answer over SSH after {SSH_SECONDS} s: {answer.stderr.strip()}")
+            raise LabError(f"{name} does not answer over SSH after {patience} s: {answer.stderr.strip()}")
         time.sleep(0.2)
 
 
@@ -188,17 +208,19 @@ def _create_network(lab: Lab) -> None:
 
 
 def _create_nodes(lab: Lab, new: Sequence[str]) -> None:
-    tag = engine.image(lab.os)
+    engine.image(lab.os)  # Once, and not by all that follow at the same time.
     keys = {name: _key_pair(f"root@{name}") for name in new}
     known_hosts = lab.folder / "known_hosts"
     known = dict(line.split(" ", 1) for line in known_hosts.read_text().splitlines()) if known_hosts.exists() else {}
     known |= {lab.nodes[name].address: " ".join(public.split()[:2]) for name, (_private, public) in keys.items()}
     write_atomic(known_hosts, "".join(f"{address} {key}\n" for address, key in known.items()))
-    _in_parallel(lambda name: _create_node(lab, name, tag, _first_files(lab, keys[name])), new)
+    _in_parallel(lambda name: _create_node(lab, name, _first_files(lab, name, keys[name])), new)
 
 
 def _start(lab: Lab) -> None:
     """Bring up what is not: the network, the mirror, the nodes."""
+    if any(node.machine == "virtual" for node in lab.nodes.values()):
+        virtual.build(lab.os)
     _create_network(lab)
     found = states(lab)
     for container, state in states(lab).items():
@@ -240,7 +262,7 @@ def _new(lab_name: str, nodes: Iterable[str], settings: dict[str, Any]) -> Lab:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             **settings,
         )
-        lab.nodes = {node: node_of(lab, node) for node in nodes}
+        lab.nodes = {node: node_of(lab, node, lab.machine) for node in nodes}
         lab.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         private, public = _key_pair(f"lab {lab_name}")
         write_atomic(lab.folder / "id_ed25519", private, 0o600)
@@ -249,12 +271,12 @@ def _new(lab_name: str, nodes: Iterable[str], settings: dict[str, Any]) -> Lab:
     return lab
 
 
-def add(lab: Lab, new: Sequence[str]) -> None:
-    """More nodes for a lab."""
+def add(lab: Lab, new: Sequence[str], machine: str = "container") -> None:
+    """More nodes of a kind for a lab."""
     for name in new:
         if name in lab.nodes:
             raise LabError(f"lab {lab.name!r} has a node {name!r} already")
-        lab.nodes[name] = node_of(lab, name)
+        lab.nodes[name] = node_of(lab, name, machine)
     save(lab)
     _start(lab)
 

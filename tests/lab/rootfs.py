@@ -19,6 +19,8 @@ NODE_PACKAGES = (
     "systemd,systemd-sysv,dbus,openssh-server,python3,python3-apt,sudo,iproute2,kmod,ca-certificates,curl,"
     "procps,iputils-ping"
 )
+# A virtual machine boots a kernel of its own, with what Debian's installer puts beside it.
+KERNEL_PACKAGES = "linux-image-amd64,initramfs-tools,udev,apparmor,e2fsprogs"
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,44 @@ _NODE_HOOKS = (
     'chroot "$1" useradd --create-home --gid operator --shell /bin/bash operator',
     'echo "operator ALL=(ALL) NOPASSWD: ALL" > "$1"/etc/sudoers.d/operator && chmod 0440 "$1"/etc/sudoers.d/operator',
 )
+# What it gets at its first boot (see virtual.py) lies on its second disk.
+_FIRST_FILES = """\
+[Unit]
+Description=Files that make this machine one of a lab
+DefaultDependencies=no
+ConditionPathExists=!/etc/hostname
+After=systemd-remount-fs.service systemd-udevd.service dev-vdb.device
+Requires=dev-vdb.device
+Before=sysinit.target systemd-networkd.service ssh.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/tar --extract --file=/dev/vdb --directory=/
+ExecStart=/bin/sh -c "cat /etc/hostname >/proc/sys/kernel/hostname"
+
+[Install]
+WantedBy=sysinit.target
+"""
+_KERNEL_HOOKS = (
+    'echo "/dev/vda / ext4 errors=remount-ro 0 1" > "$1"/etc/fstab && rm -f "$1"/etc/hostname "$1"/etc/resolv.conf',
+    f"""printf %s '{_FIRST_FILES}' > "$1"/etc/systemd/system/first-files.service""",
+    'systemctl --root="$1" enable first-files.service systemd-networkd.service',
+    # With the swap that an installer makes.
+    'fallocate -l 256M "$1"/swapfile && chmod 600 "$1"/swapfile && chroot "$1" mkswap /swapfile',
+    'echo "/swapfile none swap sw 0 0" >> "$1"/etc/fstab',
+)
 # What a container image never needs.
 _SLIM_HOOKS = ('rm -rf "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale "$1"/usr/share/info',)
 
 ROOTFS = {
     "debian13": Rootfs("trixie", "minbase", NODE_PACKAGES, _NODE_HOOKS),
     "debian12": Rootfs("bookworm", "minbase", NODE_PACKAGES, _NODE_HOOKS),
+    "debian13-virtual": Rootfs(
+        "trixie", "minbase", f"{NODE_PACKAGES},{KERNEL_PACKAGES}", (*_NODE_HOOKS, *_KERNEL_HOOKS)
+    ),
+    "hypervisor": Rootfs(
+        "trixie", "minbase", "qemu-system-x86,qemu-utils,iproute2,e2fsprogs,libarchive13t64", _SLIM_HOOKS
+    ),
     "mirror": Rootfs("trixie", "minbase", "docker-registry,python3", _SLIM_HOOKS),
     "base": Rootfs("trixie", "essential", "iptables,nftables,conntrack,kmod,iproute2", _SLIM_HOOKS),
     "smoke": Rootfs("trixie", "essential", "nginx-light,busybox", _SLIM_HOOKS),

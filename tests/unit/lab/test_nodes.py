@@ -40,13 +40,13 @@ def test_no_number_left() -> None:
     ],
 )
 def test_address_follows_from_the_name(name: str, address: str, role: str) -> None:
-    assert labs.node_of(lab(), name) == labs.Node(address, role)
+    assert labs.node_of(lab(), name, "container") == labs.Node(address, role)
 
 
 @pytest.mark.parametrize("name", ["cp0", "cp11", "w80", "m8", "node1", "cp", "w-1", "cp1x"])
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(LabError, match=name):
-        labs.node_of(lab(), name)
+        labs.node_of(lab(), name, "container")
 
 
 def test_lab_json_is_read_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
