@@ -11,7 +11,7 @@ from pathlib import Path
 from kubernetes import client
 
 from .cluster import Cluster, wait_for
-from .workload import Workload, dns_nodes, reachability, wait_for_dns
+from .workload import Workload, dns_nodes, only_schedulable, reachability, wait_for_dns
 
 PATCH = "/etc/kubernetes/patches/corednsdeployment0+json.yaml"
 TASK = "control_plane : coredns | Spread CoreDNS over nodes"
@@ -45,17 +45,11 @@ def test_the_first_run_ends_with_coredns_on_two_nodes(converged: Cluster) -> Non
 
 
 def test_both_pods_on_one_node_are_spread_without_a_lost_lookup(converged: Cluster) -> None:
-    one, *others = converged.lab.nodes
-    core, apps = client.CoreV1Api(converged.api), client.AppsV1Api(converged.api)
-    try:
-        for name in others:
-            core.patch_node(name, {"spec": {"unschedulable": True}})
-        patch = {"spec": {"template": {"spec": KUBEADM}}}
-        apps.patch_namespaced_deployment("coredns", "kube-system", patch)
+    one = converged.control_planes[0]
+    patch = {"spec": {"template": {"spec": KUBEADM}}}
+    with only_schedulable(converged, one):
+        client.AppsV1Api(converged.api).patch_namespaced_deployment("coredns", "kube-system", patch)
         wait_for_dns(f"CoreDNS runs on {one}", converged, lambda nodes: nodes == [one, one], SETTLED_SECONDS)
-    finally:
-        for name in others:
-            core.patch_node(name, {"spec": {"unschedulable": None}})
 
     with workload_of(converged) as workload, workload.recording() as record:
         wait_for("DNS and Service answer every probe", lambda: record.steady(STEADY_SECONDS), SETTLED_SECONDS)

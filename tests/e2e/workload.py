@@ -25,6 +25,7 @@ from .cluster import Cluster, wait_for
 
 LONGEST_SECONDS = 900
 STARTED_SECONDS = 120.0
+CLOSED_SECONDS = 2.0
 ANYWHERE = [{"operator": "Exists", "effect": "NoSchedule"}]
 DNS_LABEL = "k8s-app=kube-dns"
 
@@ -185,17 +186,27 @@ class Workload:
         """Move one pod of CoreDNS to a node, unless one runs there."""
         if node in dns_nodes(self._cluster):
             return
-        others = [name for name in self._cluster.lab.nodes if name != node]
-        pods = self._core.list_namespaced_pod("kube-system", label_selector=DNS_LABEL).items
-        try:
-            for name in others:
-                self._core.patch_node(name, {"spec": {"unschedulable": True}})
+        with only_schedulable(self._cluster, node):
+            pods = _dns_pods(self._cluster)
             self._core.delete_namespaced_pod(pods[0].metadata.name, "kube-system")
             wait_for_dns(f"CoreDNS runs on {node}", self._cluster, lambda nodes: node in nodes, STARTED_SECONDS)
-        finally:
-            for name in others:
-                self._core.patch_node(name, {"spec": {"unschedulable": None}})
         wait_for_dns("CoreDNS runs twice", self._cluster, lambda nodes: len(nodes) == 2, STARTED_SECONDS)
+
+
+@contextmanager
+def only_schedulable(cluster: Cluster, node: str) -> Iterator[None]:
+    """Let new pods go to this node alone while the body runs."""
+    core = client.CoreV1Api(cluster.api)
+    others = [name for name in cluster.lab.nodes if name != node]
+    try:
+        for name in others:
+            core.patch_node(name, {"spec": {"unschedulable": True}})
+        # A busy scheduler may see a new pod before it has seen that a node is closed.
+        time.sleep(CLOSED_SECONDS)
+        yield
+    finally:
+        for name in others:
+            core.patch_node(name, {"spec": {"unschedulable": None}})
 
 
 def dns_nodes(cluster: Cluster) -> list[str]:
