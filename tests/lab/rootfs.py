@@ -48,12 +48,13 @@ DefaultDependencies=no
 ConditionPathExists=!/etc/hostname
 After=systemd-remount-fs.service systemd-udevd.service dev-vdb.device
 Requires=dev-vdb.device
-Before=sysinit.target systemd-networkd.service ssh.service
+Before=sysinit.target swapfile.swap systemd-networkd.service ssh.service
 
 [Service]
 Type=oneshot
 ExecStart=/usr/bin/tar --extract --file=/dev/vdb --directory=/
 ExecStart=/bin/sh -c "cat /etc/hostname >/proc/sys/kernel/hostname"
+ExecStart=/bin/sh -c "umask 077 && dd if=/dev/zero of=/swapfile bs=1M count=256 status=none && mkswap /swapfile"
 
 [Install]
 WantedBy=sysinit.target
@@ -62,8 +63,7 @@ _KERNEL_HOOKS = (
     'echo "/dev/vda / ext4 errors=remount-ro 0 1" > "$1"/etc/fstab && rm -f "$1"/etc/hostname "$1"/etc/resolv.conf',
     f"""printf %s '{_FIRST_FILES}' > "$1"/etc/systemd/system/first-files.service""",
     'systemctl --root="$1" enable first-files.service systemd-networkd.service',
-    # With the swap that an installer makes.
-    'fallocate -l 256M "$1"/swapfile && chmod 600 "$1"/swapfile && chroot "$1" mkswap /swapfile',
+    # With swap, as an installer makes it; a file that mkfs copies would have holes.
     'echo "/swapfile none swap sw 0 0" >> "$1"/etc/fstab',
 )
 # What a container image never needs.

@@ -74,7 +74,8 @@ def _build(archive: Path, folder: Path) -> None:
                 shutil.copyfileobj(source, target)
     make = ["mkfs.ext4", "-q", "-L", "root", "-d", "/tree.tar", "/out/disk.raw", DISK]
     volumes = [f"--volume={archive}:/tree.tar:ro", f"--volume={unfinished}:/out"]
-    engine.docker("run", "--rm", *volumes, engine.image("hypervisor"), *make)
+    # Names in the archive are UTF-8.
+    engine.docker("run", "--rm", "--env=LC_ALL=C.UTF-8", *volumes, engine.image("hypervisor"), *make)
     unfinished.rename(folder)
 
 
