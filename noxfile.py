@@ -241,6 +241,7 @@ E2E = [
     "tests/e2e/test_versions.py",
     "tests/e2e/test_docker.py",
     "tests/e2e/test_monitoring.py",
+    "tests/e2e/test_virtual_machine.py",
 ]
 
 

@@ -124,6 +124,28 @@ def test_vip_only_with_more_than_one_control_plane() -> None:
     assert "cluster_vip" not in read(single)["all"]["vars"]
 
 
+def test_what_a_container_can_t_do_is_not_asked_of_virtual_machines() -> None:
+    virtual = {"cp1": Node("10.90.7.11", "kube_control_plane", "virtual")}
+    shared = inventory.variables(lab(nodes=virtual))
+    assert not {*inventory.ODDITIES, *inventory.NODE_ODDITIES, *inventory.SHARED_DISK} & set(shared)
+    assert "containerd_configuration" not in shared
+    assert shared["cluster_init_configuration"]["timeouts"]["kubeletHealthCheck"] == "25m0s"
+
+
+def test_a_mixed_lab_has_the_variables_of_machines_at_its_containers() -> None:
+    mixed = lab(
+        nodes={
+            "cp1": Node("10.90.7.11", "kube_control_plane"),
+            "w1": Node("10.90.7.21", "kube_node", "virtual"),
+        }
+    )
+    text = read(mixed)
+    assert set(inventory.ODDITIES) <= set(text["all"]["vars"])
+    assert not set(inventory.NODE_ODDITIES) & set(text["all"]["vars"])
+    assert text["kube_control_plane"]["hosts"]["cp1"] == {"ansible_host": "10.90.7.11", **inventory.NODE_ODDITIES}
+    assert text["kube_node"]["hosts"]["w1"] == {"ansible_host": "10.90.7.21"}
+
+
 @pytest.mark.parametrize(
     "value",
     [

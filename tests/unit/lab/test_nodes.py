@@ -62,3 +62,16 @@ def test_unknown_lab_names_the_known_ones(tmp_path: Path, monkeypatch: pytest.Mo
     nodes.save(lab())
     with pytest.raises(LabError, match="'other'; there are: demo"):
         labs.load("other")
+
+
+def test_a_command_reaches_a_container_past_ssh_and_a_virtual_machine_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBESTEAD_LAB_HOME", "/cache")
+    machines = {
+        "cp1": labs.Node("10.90.7.11", "kube_control_plane"),
+        "w1": labs.Node("10.90.7.21", "kube_node", "virtual"),
+    }
+    mixed = lab(nodes=machines, user="operator")
+    words = ["sh", "-c", "echo a b"]
+    assert nodes.command_on(mixed, "cp1", words) == ["docker", "exec", "--interactive", "kubestead-demo-cp1", *words]
+    program, *_options, target, command = nodes.command_on(mixed, "w1", words)
+    assert (program, target, command) == ("ssh", "operator@10.90.7.21", "sudo -- sh -c 'echo a b'")

@@ -48,6 +48,8 @@ UNREADABLE = {
     "tests/unit/plugins/module_utils/_smoke/test_pods.py: pods.container('any', pods.INQUIRE, patience, *words)"
     "['command']": {"sh"},
 }
+# The lab's functions that return commands, with the programs.
+COMMANDS = {"ssh_command": ("ssh",), "command_on": ("docker", "ssh")}
 # Called by chance, where it is there.
 OPTIONAL = {"pyenv", "/usr/bin/python3"}
 # Names that no machine has.
@@ -144,7 +146,7 @@ class Reader:
             name = ast.unparse(node.func).rpartition(".")[2]
             if name in STARTS:
                 return  # Read where it is called.
-            found = results(self.module, name) or ([ast.Constant("ssh")] if name == "ssh_command" else [])
+            found = results(self.module, name) or [ast.Constant(program) for program in COMMANDS.get(name, ())]
         if not found:
             yield f"?{text}"
         for value in found:
