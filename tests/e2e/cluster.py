@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -228,8 +229,12 @@ class Cluster:
 def api_is_ready(address: str, port: int) -> bool:
     """Whether an API server says that it is ready."""
     context = ssl._create_unverified_context()  # noqa: S323  nothing secret is sent
-    with urllib.request.urlopen(f"https://{address}:{port}/readyz", timeout=2, context=context) as answer:
-        return bool(answer.status == 200)
+    try:
+        with urllib.request.urlopen(f"https://{address}:{port}/readyz", timeout=2, context=context) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError as answer:
+        with answer:  # It holds the connection.
+            return False
 
 
 def machines_of(name: str, control_planes: int, workers: int, *options: str) -> AbstractContextManager[Cluster]:

@@ -122,7 +122,9 @@ def _first_files(lab: Lab, name: str, host_key: tuple[str, str]) -> bytes:
             archive.addfile(entry, io.BytesIO((text or "").encode()))
 
         if lab.nodes[name].machine == "virtual":
-            for path, text in virtual.first_files(name, lab.nodes[name].address, lab.gateway, resolvers()).items():
+            address = lab.nodes[name].address
+            written = virtual.first_files(name, address, lab.gateway, resolvers(), lab.mirror_address)
+            for path, text in written.items():
                 put(path, text, 0o644)
         else:
             put("usr/local/sbin/node-entry", (HERE / "node-entry.sh").read_text(), 0o755)

@@ -35,6 +35,12 @@ Name=eth0
 Address={address}/24
 Gateway={gateway}
 """
+# The mirror has an nfs-common for kernels without NFS.
+STAND_INS = """\
+Package: nfs-common
+Pin: origin {mirror}
+Pin-Priority: -1
+"""
 
 
 def disk_folder(system: str) -> Path:
@@ -91,12 +97,13 @@ def options(system: str, address: str) -> list[str]:
     ]
 
 
-def first_files(name: str, address: str, gateway: str, resolvers: list[str]) -> dict[str, str]:
-    """Return the files that a container gets from the engine and its entry script."""
+def first_files(name: str, address: str, gateway: str, resolvers: list[str], mirror: str) -> dict[str, str]:
+    """Return the files that a container gets from the engine and its entry script, and what is only for containers."""
     return {
         "etc/hostname": f"{name}\n",
         "etc/hosts": f"127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n::1\tlocalhost ip6-localhost ip6-loopback\n",
         "etc/resolv.conf": "".join(f"nameserver {server}\n" for server in resolvers),
+        "etc/apt/preferences.d/lab.pref": STAND_INS.format(mirror=mirror),
         "etc/systemd/network/lab.network": NETWORK.format(address=address, gateway=gateway),
     }
 
