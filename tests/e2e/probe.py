@@ -4,7 +4,8 @@
 """Asks an API 20 times a second whether it is ready, each time by a new connection.
 
 Every probe has a thread of its own, so that one that hangs does not delay the next. Run as a program it writes one
-line of JSON for each probe, until it is ended: [start, end, whether it was answered], in seconds of time.monotonic().
+line of JSON for each probe, until it is ended: [start, end, whether it was answered, why not], in seconds of
+time.monotonic().
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -38,6 +40,8 @@ class Probe:
     start: float
     end: float
     answered: bool
+    # The status of another answer than 200, or the error.
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,11 @@ def outages(probes: Iterable[Probe]) -> list[Outage]:
     if failed and last_answer is not None:
         found.append(Outage(round(end - last_answer, 3), failed))
     return found
+
+
+def problems(probes: Iterable[Probe]) -> dict[str, int]:
+    """Why probes were not answered, with how many of each."""
+    return dict(Counter(probe.problem for probe in probes if not probe.answered))
 
 
 @dataclass
@@ -111,15 +120,21 @@ def ask(address: str, port: int) -> None:
     """One probe, with its line of output."""
     start = time.monotonic()
     connection = http.client.HTTPSConnection(address, port, timeout=TIMEOUT, context=_context)
+    # Of the three that may end in a timeout, the one that did is in the message.
+    step = "connect"
     try:
+        connection.connect()
+        step = "request"
         connection.request("GET", "/readyz")
-        answered = connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        answered = False
+        step = "answer"
+        status = connection.getresponse().status
+        problem = "" if status == http.HTTPStatus.OK else f"status {status}"
+    except (OSError, http.client.HTTPException) as error:
+        problem = f"{step}: {error!r}"
     finally:
         connection.close()
     with _printing:
-        print(json.dumps([start, time.monotonic(), answered]), flush=True)
+        print(json.dumps([start, time.monotonic(), not problem, problem]), flush=True)
 
 
 def main() -> None:

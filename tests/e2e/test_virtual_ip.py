@@ -16,7 +16,7 @@ import socket
 import ssl
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -31,7 +31,7 @@ from tests.lab.lab import Lab, load
 
 from . import results
 from .cluster import BUILD, ENDPOINT_PORT, Cluster, Run, fresh, lab_command, wait_for
-from .probe import Recording, outages, recording
+from .probe import Probe, Recording, outages, problems, recording
 from .watcher import Watch, overlaps, watching
 
 LAB = "e2e-vip"
@@ -97,19 +97,22 @@ def observed(life: Life, step: str, *, failures: bool, probed: bool = True) -> I
     if not probed:
         return
     probes = [probe for probe in record.since(begun) if probe.start < ended]
+    longest = report(step, probes, [sorted(holders) for holders in watch.holders(begun)])
+    assert longest <= LONGEST_OUTAGE, problems(probes)
+    assert failures or problems(probes) == {}
+
+
+def report(step: str, probes: Sequence[Probe], holders: Sequence[list[str]] = ()) -> float:
+    """Keep what was measured beside the failovers, and show it; return the longest outage in seconds."""
     found = outages(probes)
     longest = max((outage.seconds for outage in found), default=0.0)
-    failed = sum(outage.failed for outage in found)
-    add_to_report(step, longest, failed, len(probes), [sorted(holders) for holders in watch.holders(begun)])
-    assert longest <= LONGEST_OUTAGE
-    assert failures or failed == 0
-
-
-def add_to_report(step: str, seconds: float, failed: int, probes: int, holders: list[list[str]]) -> None:
-    """Keep what was measured beside the failovers, and show it."""
-    values = {"seconds": seconds, "failed_probes": failed, "probes": probes, "holders": holders}
+    failed, why = sum(outage.failed for outage in found), problems(probes)
+    values = {"seconds": longest, "failed_probes": failed, "probes": len(probes), "holders": holders, "problems": why}
     results.add(BUILD / "failover.json", step, values)
-    print(f"\n{step}: longest outage {seconds:.2f} s, {failed} of {probes} probes failed, holders {holders}")
+    print(
+        f"\n{step}: longest outage {longest:.2f} s, {failed} of {len(probes)} probes failed, holders {holders}; {why}"
+    )
+    return longest
 
 
 def test_first_build(life: Life) -> None:
@@ -264,9 +267,7 @@ def test_a_wrong_neighbour_entry_is_corrected(life: Life) -> None:
         time.sleep(NEIGHBOUR_SECONDS)
         wait_for("the API answers", lambda: record.steady(STEADY_SECONDS), 60)
         ended = time.monotonic()
-    found = outages([probe for probe in record.since(planted - 1) if probe.start < ended])
-    longest = max((outage.seconds for outage in found), default=0.0)
-    add_to_report("wrong neighbour entry", longest, sum(outage.failed for outage in found), len(record.probes), [])
+    longest = report("wrong neighbour entry", [probe for probe in record.since(planted - 1) if probe.start < ended])
     # Without a failure the entry was not wrong.
     assert 0 < longest <= NEIGHBOUR_SECONDS
 
@@ -291,11 +292,7 @@ def test_a_partition_heals(life: Life) -> None:
         time.sleep(5)
         wait_for("the API answers", lambda: record.steady(STEADY_SECONDS), 60)
         ended = time.monotonic()
-    probes = [probe for probe in record.since(begun) if probe.start < ended]
-    found = outages(probes)
-    longest = max((outage.seconds for outage in found), default=0.0)
-    failed = sum(outage.failed for outage in found)
-    add_to_report("partition of the holder", longest, failed, len(probes), [])
+    longest = report("partition of the holder", [probe for probe in record.since(begun) if probe.start < ended])
     # Clients reach one holder while the network is divided. Once it is whole, the two hear each
     # other within one advertisement.
     both = overlaps(watch.since(begun), by_arp=True)
