@@ -166,7 +166,7 @@ def test_grow_without_limit(life: Life) -> None:
 @pytest.mark.full
 def test_a_setting_of_keepalived_changes(life: Life) -> None:
     """keepalived reloads on all machines; the address stays where it is."""
-    life.options += ["-e", "load_balancer_advert_interval=0.25"]
+    life.options += ["-e", "load_balancer_advert_interval=0.15"]
     with observed(life, "keepalived's interval changed", failures=False):
         run = life.site().succeeded()
         assert {host for _play, _task, host in run.changed} == set(life.cluster.control_planes)
@@ -334,10 +334,8 @@ def test_a_control_plane_out_of_the_inventory_comes_back(life: Life) -> None:
 def without(cluster: Cluster, name: str) -> Path:
     """An inventory without one host."""
     inventory = yaml.safe_load(cluster.inventory.read_text())
-    groups = inventory["all"]["children"] if "all" in inventory else inventory
-    for group in groups.values():
-        for members in (group, *(group.get("children") or {}).values()):
-            (members or {}).get("hosts", {}).pop(name, None)
+    for group in inventory.values():
+        group.get("hosts", {}).pop(name, None)
     path = cluster.lab.folder / "left.yml"
     path.write_text(yaml.safe_dump(inventory))
     return path
