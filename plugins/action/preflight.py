@@ -14,11 +14,13 @@ from ansible.utils.display import Display
 
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import (
     helm,
-    preflight,
     variables,
     view,
     virtual_ip,
 )
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight import cluster, context, engine
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.finding import Finding
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.helm import helm_lists
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import (
     CONTROL_PLANE_GROUP,
     NFS_GROUP,
@@ -34,7 +36,7 @@ from ansible_collections.kubestead.cluster.plugins.plugin_utils.variable_types i
 
 display = Display()
 
-DEFAULT_MINIMUM = preflight.DEFAULT_MINIMUM
+DEFAULT_MINIMUM = context.DEFAULT_MINIMUM
 ARGUMENTS: dict[str, Any] = {
     "settings": {"type": "dict", "required": True},
     "state_var": {"type": "str", "default": "__cluster_node_state"},
@@ -70,7 +72,7 @@ class ActionModule(SettingsAction):
             if key != UNDEFINED
         }
         free = {**DEFAULT_MINIMUM["free_mib"], **arguments["minimum"]["free_mib"]}
-        intent = preflight.build_intent(
+        intent = context.build_intent(
             settings,
             undefined=arguments["settings"].get(UNDEFINED, {}),
             minimum={**arguments["minimum"], "free_mib": free},
@@ -82,16 +84,16 @@ class ActionModule(SettingsAction):
             nfs_servers=tuple(self.nfs_servers(task_vars or {}, specs)),
         )
         hosts = list(self.reports(task_vars or {}, arguments, intent))
-        releases = preflight.helm_lists(intent, hosts).get("releases", ())
+        releases = helm_lists(intent, hosts).get("releases", ())
         base = Path(str((task_vars or {}).get("inventory_dir") or "."))
         intent = replace(intent, chart_flaws=helm.chart_flaws(releases, base))
-        findings = preflight.check(intent, hosts)
+        findings = engine.check(intent, hosts)
         errors = [finding for finding in findings if finding.severity == "error"]
         warnings = [finding for finding in findings if finding.severity == "warning"]
-        for finding in preflight.merged(warnings):
+        for finding in engine.merged(warnings):
             display.warning(f"{finding} [{finding.rule}]")
-        seed = preflight.seed(hosts)
-        joining = preflight.joining(hosts)
+        seed = cluster.seed(hosts)
+        joining = cluster.joining(hosts)
         planes = [
             virtual_ip.ControlPlane(
                 host.name,
@@ -100,18 +102,18 @@ class ActionModule(SettingsAction):
                 (host.state or {}).get("vip_peers"),
                 joins=host.name in joining and host.name != seed,
             )
-            for host in preflight.control_planes(hosts)
+            for host in cluster.control_planes(hosts)
         ]
         result.update(
             changed=False,
             findings=[asdict(finding) for finding in findings],
             warnings_found=len(warnings),
             seed=seed,
-            seeds=preflight.seeds(hosts),
-            initialised=preflight.initialised(hosts),
-            ca_hash=preflight.cluster_ca(hosts),
+            seeds=cluster.seeds(hosts),
+            initialised=cluster.initialised(hosts),
+            ca_hash=cluster.cluster_ca(hosts),
             joining=joining,
-            unknown_control_planes=preflight.unknown_control_planes(hosts),
+            unknown_control_planes=cluster.unknown_control_planes(hosts),
             vip_waiting=virtual_ip.waiting(planes),
             vip_late=virtual_ip.late(planes),
         )
@@ -121,19 +123,19 @@ class ActionModule(SettingsAction):
 
     def nfs_servers(
         self, task_vars: Mapping[str, Any], specs: Mapping[str, Mapping[str, Any]]
-    ) -> Iterator[preflight.NfsServer]:
+    ) -> Iterator[context.NfsServer]:
         """The hosts of group nfs_server, which need not be nodes. Of what is meant for nodes they may lack a part."""
         for name in task_vars.get("groups", {}).get(NFS_GROUP, ()):
             values = HostVariables.of(task_vars["hostvars"], name, self._templar)
-            yield preflight.NfsServer(
+            yield context.NfsServer(
                 name,
                 node_address(values, name),
                 *known(values, [item for item in values.raw if item.startswith("nfs_server_")], specs),
             )
 
     def reports(
-        self, task_vars: Mapping[str, Any], arguments: Mapping[str, Any], intent: preflight.ClusterIntent
-    ) -> Iterator[preflight.HostReport]:
+        self, task_vars: Mapping[str, Any], arguments: Mapping[str, Any], intent: context.ClusterIntent
+    ) -> Iterator[context.HostReport]:
         """What is known of each host of the inventory's two groups, control planes first."""
         hostvars = task_vars["hostvars"]
         groups = {name: task_vars["groups"].get(name, []) for name in (CONTROL_PLANE_GROUP, NODE_GROUP)}
@@ -170,15 +172,15 @@ def build_report(
     values: HostVariables,
     read: Mapping[str, Any],
     reachability: Sequence[Mapping[str, Any]],
-    intent: preflight.ClusterIntent,
+    intent: context.ClusterIntent,
     lost: bool,
-) -> preflight.HostReport:
+) -> context.HostReport:
     """A host's report. Of variables that the collection does not know only the name matters."""
     ours, undefined = known(values, [item for item in values.raw if looks_ours(item, intent)], intent.specs)
     times = read.get("read_at")
     state = read.get("state")
     failed = bool(read.get("failed") or read.get("unreachable"))
-    return preflight.HostReport(
+    return context.HostReport(
         name=name,
         groups=groups,
         node_ip=node_address(values, name),
@@ -217,13 +219,13 @@ def failure(result: Mapping[str, Any]) -> str:
     )
 
 
-def looks_ours(name: str, intent: preflight.ClusterIntent) -> bool:
+def looks_ours(name: str, intent: context.ClusterIntent) -> bool:
     return name in intent.specs or not name.startswith(("ansible_", "__"))
 
 
-def message(errors: Sequence[preflight.Finding]) -> str:
+def message(errors: Sequence[Finding]) -> str:
     """All errors as a numbered list, each with the id by which it may be ignored."""
-    problems = preflight.merged(errors)
+    problems = engine.merged(errors)
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     lines = [f"{number}. {finding} [{finding.rule}]" for number, finding in enumerate(problems, start=1)]
     return "\n".join([f"Preflight found {count}; nothing has been changed.", *lines])

@@ -13,7 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, variables
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import variables
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.context import (
+    DEFAULT_MINIMUM,
+    SUPPORTED_MINORS,
+)
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.engine import rules
 from ansible_collections.kubestead.cluster.tests.tools import figures
 
 ROOT = Path(__file__).parents[2]
@@ -131,12 +136,12 @@ def test_every_preflight_rule_is_described() -> None:
         r"^\| `([\w-]+)` \| (yes|no) \| (.+) \| (.+) \|$", (ROOT / "docs/preflight.md").read_text(), re.MULTILINE
     )
     assert [(name, skipped) for name, skipped, _finds, _remedy in rows] == [
-        (rule.id, "no" if rule.fixed else "yes") for rule in preflight.RULES
+        (rule.id, "no" if rule.fixed else "yes") for rule in rules()
     ]
 
 
 def test_minimum_of_the_machines() -> None:
-    least = preflight.DEFAULT_MINIMUM
+    least = DEFAULT_MINIMUM
     content = (ROOT / "docs/preflight.md").read_text(encoding="utf-8")
     assert f"fewer than {least['control_plane_cpus']} CPUs on a control plane, {least['worker_cpus']} on" in content
     memory = f"{least['control_plane_memory_mib']:,} MiB on a control plane, {least['worker_memory_mib']} MiB"
@@ -162,4 +167,4 @@ def test_versions() -> None:
         assert str(specs["default"]) in content
         header = next(line for line in content.splitlines() if "Kubernetes 1.35 |" in line)
         assert re.findall(r"\d\.\d+", header) == minors
-    assert list(preflight.SUPPORTED_MINORS) == minors
+    assert list(SUPPORTED_MINORS) == minors

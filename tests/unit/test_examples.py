@@ -17,7 +17,14 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, variables
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import variables
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.context import (
+    HostReport,
+    NfsServer,
+    build_intent,
+)
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.engine import check
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.finding import Finding
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import CONTROL_PLANE_GROUP, NODE_GROUP
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +61,7 @@ def own_variables(inventory: dict[str, Any], host: str) -> dict[str, Any]:
     return {name: value for name, value in values.items() if "{{" not in str(value)}
 
 
-def findings(inventory: dict[str, Any]) -> list[preflight.Finding]:
+def findings(inventory: dict[str, Any]) -> list[Finding]:
     """What preflight says of an inventory whose machines have not been read."""
     prefixes = variables.prefixes(ROOT)
     shared: dict[str, Any] = {}
@@ -63,7 +70,7 @@ def findings(inventory: dict[str, Any]) -> list[preflight.Finding]:
         values = own_variables(inventory, name)
         shared |= {key.removeprefix("cluster_"): value for key, value in values.items() if key.startswith("cluster_")}
         hosts.append(
-            preflight.HostReport(
+            HostReport(
                 name=name,
                 groups=frozenset(group for group in GROUPS if name in members(inventory, group)),
                 node_ip=values["ansible_host"],
@@ -74,9 +81,9 @@ def findings(inventory: dict[str, Any]) -> list[preflight.Finding]:
                 variables={key: value for key, value in values.items() if not key.startswith("ansible_")},
             )
         )
-    servers = [preflight.NfsServer(name, "192.0.2.40") for name in members(inventory, "nfs_server")]
-    intent = preflight.build_intent(shared, specs=SPECS, prefixes=prefixes, nfs_servers=servers)
-    return preflight.check(intent, hosts)
+    servers = [NfsServer(name, "192.0.2.40") for name in members(inventory, "nfs_server")]
+    intent = build_intent(shared, specs=SPECS, prefixes=prefixes, nfs_servers=servers)
+    return check(intent, hosts)
 
 
 def test_there_are_examples() -> None:

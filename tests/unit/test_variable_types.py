@@ -20,7 +20,10 @@ from ansible.template import Templar, trust_as_template
 
 from ansible_collections.kubestead.cluster.plugins.action import preflight as action
 from ansible_collections.kubestead.cluster.plugins.filter.to_type import to_type
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, variables, view
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import variables, view
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.context import build_intent
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.finding import Finding
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.registry import RULES
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.inventory import HostVariables
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.variable_types import ConversionError, convert, typed
 from tests.unit import test_examples as examples
@@ -55,12 +58,12 @@ ROLE_FILES = [
 CONVERSION = r"(?: \| default\((?:[^()]|\([^()]*\))*\))? \| kubestead\.cluster\.to_type\('(\w+)'"
 
 
-def report(given: Mapping[str, Any]) -> list[preflight.Finding]:
+def report(given: Mapping[str, Any]) -> list[Finding]:
     """The findings of rule variable-type for a control plane with these variables."""
-    intent = preflight.build_intent({}, specs=SPECS, prefixes=variables.prefixes(ROOT))
+    intent = build_intent({}, specs=SPECS, prefixes=variables.prefixes(ROOT))
     values = HostVariables({"ansible_host": "192.0.2.11", **given}, [])
     host = action.build_report("cp1", frozenset({"kube_control_plane"}), values, {}, (), intent, False)
-    return list(preflight.check_types(intent, [host]))
+    return list(RULES["variable-type"].findings(intent, [host]))
 
 
 @pytest.mark.parametrize(("kind", "text", "expected"), [(k, *pair) for k, pairs in TEXTS.items() for pair in pairs])

@@ -12,7 +12,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.sources import MIRROR_HOST
 
 TASKS = Path(__file__).parents[3] / "roles/mirror/tasks/main.yml"
 
@@ -33,4 +33,4 @@ def test_address(host: str, accepted: bool) -> None:
     first = yaml.safe_load(TASKS.read_text())[0]["ansible.builtin.assert"]["that"]
     templar = Templar(DataLoader(), variables={"cluster_mirror_host": host})
     assert templar.evaluate_conditional(trust_as_template(first)) is accepted
-    assert (preflight.MIRROR_HOST.fullmatch(host) is not None) is accepted
+    assert (MIRROR_HOST.fullmatch(host) is not None) is accepted

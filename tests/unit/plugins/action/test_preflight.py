@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.kubestead.cluster.plugins.action import preflight
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.reading import check_unread
 from tests.unit.playbook import run_playbook
 
 STATE: dict[str, Any] = {
@@ -283,7 +284,7 @@ def test_addresses_are_resolved_on_the_controller(monkeypatch: pytest.MonkeyPatc
 
 def test_a_host_that_was_lost_before_the_task_is_unreachable() -> None:
     values = preflight.HostVariables({"ansible_host": "192.0.2.1"}, ())
-    intent = preflight.preflight.ClusterIntent()
+    intent = preflight.context.ClusterIntent()
     lost, outside = (
         preflight.build_report("w1", frozenset({"kube_node"}), values, {}, (), intent, gone) for gone in (True, False)
     )
@@ -312,13 +313,13 @@ def test_a_host_that_was_lost_before_the_task_is_unreachable() -> None:
 )
 def test_why_a_machine_could_not_be_read(result: dict[str, Any], text: str, old_python: bool) -> None:
     values = preflight.HostVariables({"ansible_host": "192.0.2.1"}, ())
-    intent = preflight.preflight.ClusterIntent()
+    intent = preflight.context.ClusterIntent()
     report = preflight.build_report(
         "w1", frozenset({"kube_node"}), values, {"failed": True, **result}, (), intent, True
     )
     assert report.failure == text
     assert report.unreachable is False
-    (finding,) = preflight.preflight.check_unread(intent, [report])
+    (finding,) = check_unread(intent, [report])
     assert text in finding.found
     assert ("CentOS 7" in finding.remedy) is old_python
 
@@ -332,7 +333,7 @@ def test_every_role_has_its_variables_known() -> None:
 
 def test_every_setting_that_a_rule_reads_is_a_variable_of_role_cluster() -> None:
     specs = preflight.variables.argument_specs(preflight.variables.collection_root())
-    settings = {key: kind for key, kind in preflight.preflight.SETTINGS.items() if key != "supported_minors"}
+    settings = {key: kind for key, kind in preflight.context.SETTINGS.items() if key != "supported_minors"}
     assert {f"cluster_{key}": specs[f"cluster_{key}"]["type"] for key in settings} == {
         f"cluster_{key}": kind for key, kind in settings.items()
     }

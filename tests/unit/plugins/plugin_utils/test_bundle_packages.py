@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, sources
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import sources
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.host import SUPPORTED_OS
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle import BundleError
 from ansible_collections.kubestead.cluster.plugins.plugin_utils.bundle_packages import SYSTEMS, System, own_sources
 
@@ -35,9 +36,7 @@ def test_a_machine_finds_its_folder_by_what_it_says_of_itself() -> None:
 
 
 def test_every_supported_system_can_be_collected_for() -> None:
-    assert set(SYSTEMS) == {
-        (name, version) for name, versions in preflight.SUPPORTED_OS.items() for version in versions
-    }
+    assert set(SYSTEMS) == {(name, version) for name, versions in SUPPORTED_OS.items() for version in versions}
 
 
 @pytest.mark.parametrize("name", ["debian-13", "debian-11-amd64", "rocky-9.6-amd64", "ubuntu-24.04-armhf", ""])

@@ -12,16 +12,31 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kubestead.cluster.plugins.plugin_utils import preflight, variables
-from ansible_collections.kubestead.cluster.plugins.plugin_utils.preflight import (
-    ClusterIntent,
-    Finding,
-    HostReport,
-    build_intent,
-    check,
+from ansible_collections.kubestead.cluster.plugins.plugin_utils import variables
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.cluster import (
+    cluster_ca,
     initialised,
+    joining,
     seed,
+    seeds,
+    unknown_control_planes,
+    wanted_endpoint,
 )
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.context import (
+    ClusterIntent,
+    HostReport,
+    NfsServer,
+    build_intent,
+)
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.engine import check, merged, rules
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.finding import Finding, listing
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.monitoring import prometheus_size, quantity
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.networks import (
+    check_pod_subnet_size,
+    check_service_subnet_size,
+)
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.parsing import split_endpoint
+from ansible_collections.kubestead.cluster.plugins.plugin_utils._preflight.specs import spec_problems
 
 CA = "sha256:5f5b64e9bdca0a7fdd5aa8b4ae63d3e2a2c2e8ac0ee33c9b51f54cbb6fd6a1f0"
 OTHER_CA = "sha256:0000000000000a7fdd5aa8b4ae63d3e2a2c2e8ac0ee33c9b51f54cbb6fd6a1f0"
@@ -245,13 +260,11 @@ def network(**changes: Any) -> Spoil:
 
 
 def nfs_server(enabled: bool, address: str = "192.0.2.40") -> Spoil:
-    return others(nfs_servers=[preflight.NfsServer("store1", address, {"nfs_server_enabled": enabled})])
+    return others(nfs_servers=[NfsServer("store1", address, {"nfs_server_enabled": enabled})])
 
 
 def exports(*given: Any, server: str = "store1", **changes: Any) -> Spoil:
-    return others(
-        nfs_servers=[preflight.NfsServer(server, "192.0.2.40", {"nfs_server_exports": list(given), **changes})]
-    )
+    return others(nfs_servers=[NfsServer(server, "192.0.2.40", {"nfs_server_exports": list(given), **changes})])
 
 
 def accounts(*given: Any, **changes: Any) -> Spoil:
@@ -856,7 +869,7 @@ FAILING: list[tuple[str, str, Spoil, str, str, str, str]] = [
      both(exports(nfs_server_export=None), others(prefixes=("cluster_", "nfs_server_"))),
      "nfs_server_export", "unknown variable on store1", "nfs_server_exports, it seems", "rename nfs_server_export to"),
     ("variable-undefined", "error",
-     others(nfs_servers=[preflight.NfsServer("store1", "", {}, {"nfs_server_exports": "'disk' is undefined"})]),
+     others(nfs_servers=[NfsServer("store1", "", {}, {"nfs_server_exports": "'disk' is undefined"})]),
      "nfs_server_exports", "on store1 ('disk' is undefined)", "all defined", "define what nfs_server_exports"),
     ("network-manifests", "error", calico(),
      "network_calico_manifests", "none with network_plugin calico", "url and sha256 of each", "looked at"),
@@ -974,11 +987,11 @@ def test_storage_with_a_server(spoil: Spoil) -> None:
 
 
 def test_every_rule_has_a_failing_case() -> None:
-    assert {case[0] for case in FAILING} == {rule.id for rule in preflight.RULES}
+    assert {case[0] for case in FAILING} == {rule.id for rule in rules()}
 
 
 def test_rule_ids_are_unique_and_findings_carry_them() -> None:
-    ids = [rule.id for rule in preflight.RULES]
+    ids = [rule.id for rule in rules()]
     assert len(ids) == len(set(ids))
     for case in FAILING:
         cluster = Cluster()
@@ -1291,7 +1304,7 @@ def test_a_part_that_can_t_be_read_is_told_of_once(switch: str, name: str, wrong
     ):
         cluster = Cluster()
         if name.startswith("nfs_server_"):
-            cluster.others["nfs_servers"] = [preflight.NfsServer("store1", "192.0.2.40", {**on, **given}, why)]
+            cluster.others["nfs_servers"] = [NfsServer("store1", "192.0.2.40", {**on, **given}, why)]
         else:
             every(variables={**on, **given}, undefined=why)(cluster)
         assert {finding.rule for finding in cluster.findings} == {rule}
@@ -1327,14 +1340,14 @@ def test_no_password_is_shown() -> None:
     ("given", "enabled"), [(None, True), (True, True), ("yes", True), ("no", False), (False, False)]
 )
 def test_a_server_serves_unless_it_is_told_not_to(given: Any, enabled: bool) -> None:
-    assert preflight.NfsServer("store1", "", {"nfs_server_enabled": given}).enabled is enabled
+    assert NfsServer("store1", "", {"nfs_server_enabled": given}).enabled is enabled
 
 
 def test_a_server_of_exports_that_is_a_node_is_reported_with_the_nodes() -> None:
     cluster = Cluster()
     every(variables={"nfs_server_exports": "/data"})(cluster)
     cluster.others["nfs_servers"] = [
-        preflight.NfsServer(name, "192.0.2.40", {"nfs_server_exports": "/data"}) for name in ("w1", "store1")
+        NfsServer(name, "192.0.2.40", {"nfs_server_exports": "/data"}) for name in ("w1", "store1")
     ]
     assert [str(finding) for finding in cluster.findings] == [
         "nfs_server_exports: found '/data' (text); expected a list; correct nfs_server_exports"
@@ -1360,7 +1373,7 @@ def test_a_server_of_exports_that_is_a_node_is_reported_with_the_nodes() -> None
     ],
 )
 def test_sizes_of_prometheus(text: str, size: int | None) -> None:
-    assert preflight.prometheus_size(text) == size
+    assert prometheus_size(text) == size
 
 
 @pytest.mark.parametrize(
@@ -1386,7 +1399,7 @@ def test_sizes_of_prometheus(text: str, size: int | None) -> None:
     ],
 )
 def test_quantities_of_kubernetes(text: str, size: float | None) -> None:
-    found = preflight.quantity(text)
+    found = quantity(text)
     assert (found if found is None else float(found)) == size
 
 
@@ -1431,7 +1444,7 @@ def test_the_value_of_a_secret_is_not_shown() -> None:
 )
 def test_no_variable_that_may_hold_secrets_is_shown(name: str, value: Any) -> None:
     specs = variables.argument_specs(variables.collection_root())
-    found = list(preflight.spec_problems(name, specs[name], value))
+    found = list(spec_problems(name, specs[name], value))
     assert found
     assert "s3cret" not in str(found)
 
@@ -1439,13 +1452,13 @@ def test_no_variable_that_may_hold_secrets_is_shown(name: str, value: Any) -> No
 def test_what_is_inside_of_a_secret_is_one() -> None:
     options = {"user": {"type": "str"}, "kind": {"choices": ["a"]}}
     spec = {"type": "list", "elements": "dict", "no_log": True, "options": options}
-    found = list(preflight.spec_problems("x", spec, ["s3cret", {"user": ["s3cret"], "kind": "s3cret"}]))
+    found = list(spec_problems("x", spec, ["s3cret", {"user": ["s3cret"], "kind": "s3cret"}]))
     assert [(where, shown) for where, shown, _expected, _remedy in found] == [
         ("x[0]", "text"),
         ("x[1].user", "a list"),
         ("x[1].kind", "text"),
     ]
-    assert next(preflight.spec_problems("y", {"type": "str"}, ["shown"]))[1] == "['shown'] (a list)"
+    assert next(spec_problems("y", {"type": "str"}, ["shown"]))[1] == "['shown'] (a list)"
 
 
 def test_one_problem_of_many_hosts_is_merged_for_people() -> None:
@@ -1454,15 +1467,15 @@ def test_one_problem_of_many_hosts_is_merged_for_people() -> None:
     cluster.state("w2", memory_mib=1)
     cluster.state("cp1", memory_mib=1)
     assert [finding.where for finding in cluster.findings] == ["cp1", "w1", "w2"]
-    assert [str(finding).split(";", maxsplit=1)[0] for finding in preflight.merged(cluster.findings)] == [
+    assert [str(finding).split(";", maxsplit=1)[0] for finding in merged(cluster.findings)] == [
         "cp1: found 1 MiB of memory",
         "w1 and w2: found 1 MiB of memory",
     ]
 
 
 def test_a_long_list_of_hosts_is_cut() -> None:
-    assert preflight.listing(range(9)) == "0, 1, 2, 3, 4 and 4 more"
-    assert preflight.listing([]) == "none"
+    assert listing(range(9)) == "0, 1, 2, 3, 4 and 4 more"
+    assert listing([]) == "none"
 
 
 def test_clock_skew_names_both_ends_when_neither_is_alone() -> None:
@@ -1531,7 +1544,7 @@ def test_what_to_do_about_an_old_kubelet_depends_on_how_old_it_is(name: str, kub
 def test_the_pod_subnet_has_room_for_exactly_as_many_hosts(subnet: str, hosts: int, remedy: str | None) -> None:
     intent = build_intent({"pod_subnet": subnet})
     reports = [HostReport(f"w{number}", frozenset({"kube_node"}), "", "") for number in range(hosts)]
-    found = [finding.remedy for finding in preflight.check_pod_subnet_size(intent, reports)]
+    found = [finding.remedy for finding in check_pod_subnet_size(intent, reports)]
     assert found == ([] if remedy is None else [f"use a network of {remedy}"])
 
 
@@ -1549,7 +1562,7 @@ def test_the_pod_subnet_has_room_for_exactly_as_many_hosts(subnet: str, hosts: i
     ],
 )
 def test_the_service_subnet_has_the_bits_that_kubeadm_takes(subnet: str, remedy: str | None) -> None:
-    found = [item.remedy for item in preflight.check_service_subnet_size(build_intent({"service_subnet": subnet}), [])]
+    found = [item.remedy for item in check_service_subnet_size(build_intent({"service_subnet": subnet}), [])]
     assert [remedy in text for text in found if remedy] == ([True] if remedy else [])
     assert len(found) == (0 if remedy is None else 1)
 
@@ -1609,7 +1622,7 @@ def test_no_second_cluster_whatever_is_skipped() -> None:
     cluster = Cluster()
     for name in ("cp2", "cp3"):
         cluster.host(name, state=None, unreachable=True)
-    cluster.others["ignore"] = [rule.id for rule in preflight.RULES]
+    cluster.others["ignore"] = [rule.id for rule in rules()]
     assert [finding.where for finding in cluster.findings if finding.rule == "new-cluster"] == ["cp2", "cp3"]
 
 
@@ -1640,27 +1653,27 @@ def test_members_that_are_no_problem(spoil: Spoil) -> None:
 
 def test_who_may_hold_the_virtual_ip_beside_the_inventory() -> None:
     cluster = Cluster()
-    assert preflight.unknown_control_planes(cluster.reports) == []
+    assert unknown_control_planes(cluster.reports) == []
     peers = {name: {"id": name, "peer": f"https://10.90.0.1{number}:2380"} for number, name in enumerate(MEMBERS, 1)}
     watched(**peers, old={"id": "d4", "peer": "https://10.90.0.14:2380"})(cluster)
-    assert preflight.unknown_control_planes(cluster.reports) == ["10.90.0.14"]
+    assert unknown_control_planes(cluster.reports) == ["10.90.0.14"]
     # A peer that etcd has no member of has left the cluster.
     cluster.state("cp1", vip_peers=["10.90.0.12", "10.90.0.13", "10.90.0.15"])
-    assert preflight.unknown_control_planes(cluster.reports) == ["10.90.0.14"]
+    assert unknown_control_planes(cluster.reports) == ["10.90.0.14"]
     # Without etcd's word nobody is dropped.
     cluster.state("cp1", cluster=None)
     cluster.state("cp2", cluster=None)
     cluster.state("cp3", cluster=None)
-    assert preflight.unknown_control_planes(cluster.reports) == ["10.90.0.15"]
+    assert unknown_control_planes(cluster.reports) == ["10.90.0.15"]
 
 
 def test_seeds_are_all_control_planes_of_the_cluster_healthy_ones_first() -> None:
     cluster = Cluster()
-    assert preflight.seeds(cluster.reports) == ["cp1"], "only one may start a cluster"
+    assert seeds(cluster.reports) == ["cp1"], "only one may start a cluster"
     cluster.converged()
     cluster.member("cp1", api_healthy=False)
     cluster.host("cp2", state=None, unreachable=True)
-    assert preflight.seeds(cluster.reports) == ["cp3", "cp1"]
+    assert seeds(cluster.reports) == ["cp3", "cp1"]
 
 
 def test_joining_are_those_that_were_read_and_are_no_members() -> None:
@@ -1668,32 +1681,32 @@ def test_joining_are_those_that_were_read_and_are_no_members() -> None:
     cluster.member("cp1", "w1")
     cluster.partial("cp2", "join")
     cluster.host("w2", state=None)
-    assert preflight.joining(cluster.reports) == ["cp2", "cp3"]
+    assert joining(cluster.reports) == ["cp2", "cp3"]
 
 
 def test_control_planes_that_are_ill_do_not_vote_on_which_cluster_it_is() -> None:
     cluster = Cluster()
     cluster.converged()
     cluster.member("cp2", "cp3", ca_hash=OTHER_CA, api_healthy=False)
-    assert preflight.cluster_ca(cluster.reports) == CA
+    assert cluster_ca(cluster.reports) == CA
     # The seed is the first healthy one wherever it stands.
     cluster.member("cp1", "cp2", ca_hash=OTHER_CA, api_healthy=False)
     cluster.member("cp3")
-    assert preflight.cluster_ca(cluster.reports) == CA
+    assert cluster_ca(cluster.reports) == CA
     # Nobody is healthy: all vote.
     cluster.member("cp3", api_healthy=False)
-    assert preflight.cluster_ca(cluster.reports) == OTHER_CA
+    assert cluster_ca(cluster.reports) == OTHER_CA
 
 
 def test_the_majority_of_control_planes_says_which_cluster_it_is_and_a_tie_the_seed() -> None:
     cluster = Cluster()
     cluster.converged()
     cluster.member("cp1", ca_hash=OTHER_CA)
-    assert preflight.cluster_ca(cluster.reports) == CA
+    assert cluster_ca(cluster.reports) == CA
     cluster.remove("cp3")
-    assert preflight.cluster_ca(cluster.reports) == OTHER_CA
+    assert cluster_ca(cluster.reports) == OTHER_CA
     cluster.member("cp1", ca_hash=OTHER_CA, api_healthy=False)
-    assert preflight.cluster_ca(cluster.reports) == CA
+    assert cluster_ca(cluster.reports) == CA
 
 
 @pytest.mark.parametrize(
@@ -1710,11 +1723,11 @@ def test_the_majority_of_control_planes_says_which_cluster_it_is_and_a_tie_the_s
     ],
 )
 def test_split_endpoint(text: str, endpoint: tuple[str, int] | None) -> None:
-    assert preflight.split_endpoint(text) == endpoint
+    assert split_endpoint(text) == endpoint
 
 
 def test_intent_has_the_defaults_of_the_roles() -> None:
     intent: ClusterIntent = build_intent({})
     values: Mapping[str, Any] = vars(intent)
     assert (values["pod_subnet"], values["service_subnet"]) == ("10.244.0.0/16", "10.96.0.0/12")
-    assert preflight.wanted_endpoint(intent, Cluster().reports) is None
+    assert wanted_endpoint(intent, Cluster().reports) is None
