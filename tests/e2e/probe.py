@@ -25,7 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 INTERVAL = 0.05
-TIMEOUT = 0.5
+# Shorter than the second after which a lost SYN is sent again: that is a failed probe. An answer that a busy processor
+# delays is not.
+TIMEOUT = 0.9
 # Probes under way at a time: all those of the longest that one may take, which is a timeout for each of its steps.
 THREADS = 64
 
