@@ -6,8 +6,8 @@
 
 Every parser is a pure function from text to a frozen dataclass (or a tuple of them) and raises
 :class:`ParseError` when the text is not what it should be. kubeadm has ``-o json`` for tokens,
-images, certificates, versions and upgrade plans; ``init``, ``token create`` and ``upload-certs``
-have only text (https://kubernetes.io/docs/reference/setup-tools/kubeadm/).
+images and versions; ``init``, ``token create`` and ``upload-certs`` have only text
+(https://kubernetes.io/docs/reference/setup-tools/kubeadm/).
 
 Secrets: tokens and certificate keys are left out of the ``repr`` of every value, and
 :func:`redact` hides them in any text before it gets into an error or a result.
@@ -118,68 +118,12 @@ class BootstrapToken:
 
 
 @dataclass(frozen=True)
-class CertificateExpiration:
-    """One line of ``kubeadm certs check-expiration``; ``expires`` is RFC 3339 in UTC, None when missing."""
-
-    name: str
-    expires: str | None
-    authority: str | None
-    externally_managed: bool
-    missing: bool
-
-
-@dataclass(frozen=True)
-class CertificateExpirations:
-    """All certificates and the authorities that signed them."""
-
-    certificates: tuple[CertificateExpiration, ...]
-    authorities: tuple[CertificateExpiration, ...]
-
-
-@dataclass(frozen=True)
 class KubeadmVersion:
     """``kubeadm version``; ``version`` without the leading v."""
 
     version: str
     platform: str
     git_commit: str
-
-
-@dataclass(frozen=True)
-class ComponentUpgrade:
-    """A component to upgrade; ``node`` is None for what runs once per cluster."""
-
-    name: str
-    current: str
-    target: str
-    node: str | None = None
-
-
-@dataclass(frozen=True)
-class AvailableUpgrade:
-    """One way to upgrade: the latest patch of this minor, or of the next."""
-
-    description: str
-    version: str
-    components: tuple[ComponentUpgrade, ...]
-
-
-@dataclass(frozen=True)
-class ConfigVersion:
-    """A component's configuration API as stored in the cluster and as kubeadm wants it."""
-
-    group: str
-    current: str | None
-    preferred: str | None
-    manual_upgrade_required: bool
-
-
-@dataclass(frozen=True)
-class UpgradePlan:
-    """``kubeadm upgrade plan``; without upgrades the cluster is up to date."""
-
-    upgrades: tuple[AvailableUpgrade, ...]
-    config_versions: tuple[ConfigVersion, ...]
 
 
 @dataclass(frozen=True)
@@ -375,14 +319,6 @@ def _json_document(text: str, kind: str) -> dict[str, Any]:
     return documents[0]
 
 
-def _items(document: dict[str, Any], key: str, kind: str, text: str) -> list[dict[str, Any]]:
-    """A list of objects; Go leaves an empty list out or writes null."""
-    items = document.get(key) or []
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise ParseError(f"a list of objects '{key}' in JSON of {kind}", text)
-    return items
-
-
 def _text(document: dict[str, Any], key: str, kind: str, text: str) -> str:
     value = document.get(key)
     if not isinstance(value, str):
@@ -442,203 +378,6 @@ def parse_images(text: str) -> tuple[str, ...]:
     if not images:
         raise ParseError("at least one image", text)
     return images
-
-
-# --- certificates --------------------------------------------------------------------------------------------------
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_TABLE_DATE = re.compile(r"([A-Z][a-z]{2}) (\d{2}), (\d{4}) (\d{2}:\d{2}) UTC")
-_MISSING = "!MISSING! "
-
-
-def parse_check_expiration(text: str) -> CertificateExpirations:
-    """``kubeadm certs check-expiration``: JSON (kubeadm 1.30 and newer), or the table."""
-    if re.search(r"^\{", text, re.MULTILINE):
-        return _expirations_json(text)
-    tables = [table for table in _tables(text) if table.columns[0].startswith("CERTIFICATE")]
-    found: dict[str, tuple[CertificateExpiration, ...]] = {
-        table.columns[0]: tuple(_expiration_row(row, table.columns[0], text) for row in table.rows) for table in tables
-    }
-    if "CERTIFICATE" not in found or "CERTIFICATE AUTHORITY" not in found:
-        raise ParseError(
-            "JSON or the tables CERTIFICATE and CERTIFICATE AUTHORITY of kubeadm certs check-expiration", text
-        )
-    return CertificateExpirations(certificates=found["CERTIFICATE"], authorities=found["CERTIFICATE AUTHORITY"])
-
-
-def _expirations_json(text: str) -> CertificateExpirations:
-    kind = "kubeadm certs check-expiration"
-    document = _json_document(text, kind)
-
-    def certificates(key: str) -> tuple[CertificateExpiration, ...]:
-        return tuple(
-            CertificateExpiration(
-                name=_text(item, "name", kind, text),
-                # A missing certificate has null here.
-                expires=None if item.get("missing") else _text(item, "expirationDate", kind, text),
-                authority=_text(item, "caName", kind, text) if item.get("caName") else None,
-                externally_managed=item.get("externallyManaged") is True,
-                missing=item.get("missing") is True,
-            )
-            for item in _items(document, key, kind, text)
-        )
-
-    found = CertificateExpirations(certificates("certificates"), certificates("certificateAuthorities"))
-    if not found.certificates:
-        raise ParseError("'certificates' in JSON of kubeadm certs check-expiration", text)
-    return found
-
-
-def _expiration_row(row: dict[str, str], name_column: str, text: str) -> CertificateExpiration:
-    name = row[name_column]
-    if name.startswith(_MISSING):
-        return CertificateExpiration(name[len(_MISSING) :], None, None, externally_managed=False, missing=True)
-    date = _TABLE_DATE.fullmatch(row.get("EXPIRES", ""))
-    if date is None or date.group(1) not in _MONTHS:
-        raise ParseError(f"a date like 'Nov 22, 2027 10:00 UTC' in the column EXPIRES of {name}", text)
-    month, day, year, clock = date.groups()
-    return CertificateExpiration(
-        name=name,
-        expires=f"{year}-{_MONTHS.index(month) + 1:02d}-{day}T{clock}:00Z",
-        authority=None if name_column == "CERTIFICATE AUTHORITY" else row.get("CERTIFICATE AUTHORITY") or None,
-        externally_managed=row.get("EXTERNALLY MANAGED") == "yes",
-        missing=False,
-    )
-
-
-# --- tables --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Table:
-    """A table of Go's text/tabwriter: columns start where their titles start, cells may be empty."""
-
-    columns: tuple[str, ...]
-    rows: tuple[dict[str, str], ...]
-    start: int
-
-
-_TITLES = re.compile(r"[A-Z]+(?: [A-Z]+)*(?: {2,}[A-Z]+(?: [A-Z]+)*)+")
-
-
-def _tables(text: str) -> list[_Table]:
-    """All tables of a text: a line of capital titles and the lines below it, up to an empty one or a rule."""
-    tables: list[_Table] = []
-    lines = text.splitlines()
-    position = 0
-    while position < len(lines):
-        start = position
-        title = lines[position].rstrip()
-        position += 1
-        if not _TITLES.fullmatch(title):
-            continue
-        matches = list(re.finditer(r"[A-Z]+(?: [A-Z]+)*", title))
-        starts = [match.start() for match in matches]
-        ends: list[int | None] = [*starts[1:], None]
-        rows = []
-        while position < len(lines) and lines[position].strip() and not lines[position].startswith("____"):
-            line = lines[position]
-            position += 1
-            rows.append({match.group(): line[begin:end].strip() for match, begin, end in zip(matches, starts, ends)})
-        tables.append(_Table(tuple(match.group() for match in matches), tuple(rows), start))
-    return tables
-
-
-# --- upgrade plan --------------------------------------------------------------------------------------------------
-
-_UPGRADE_TITLE = re.compile(r"^Upgrade to the latest (.+):$", re.MULTILINE)
-_COUNTED_VERSION = re.compile(r"\d+ x ")
-
-
-def parse_upgrade_plan(text: str) -> UpgradePlan:
-    """``kubeadm upgrade plan``, as JSON or text; nothing is printed as a plan when the cluster is up to date."""
-    if re.search(r"^\{", text, re.MULTILINE):
-        return _upgrade_plan_json(text)
-    tables = _tables(text)
-    titles = list(_UPGRADE_TITLE.finditer(text))
-    talk = [line for line in text.splitlines() if line.strip()]
-    if not tables and not titles:
-        if all(line.startswith("[") for line in talk):
-            return UpgradePlan((), ())
-        raise ParseError("the tables of kubeadm upgrade plan", text)
-
-    upgrades: list[AvailableUpgrade] = []
-    components: list[ComponentUpgrade] = []
-    configs: list[ConfigVersion] = []
-    for table in tables:
-        if table.columns[0] == "API GROUP":
-            configs.extend(
-                ConfigVersion(
-                    group=row["API GROUP"],
-                    current=_dash(row.get("CURRENT VERSION", "")),
-                    preferred=_dash(row.get("PREFERRED VERSION", "")),
-                    manual_upgrade_required=row.get("MANUAL UPGRADE REQUIRED") == "yes",
-                )
-                for row in table.rows
-            )
-        if table.columns[0] != "COMPONENT":
-            continue
-        # Kubelets stand in a table of their own before the title of the upgrade that they belong to.
-        components.extend(
-            ComponentUpgrade(
-                name=row["COMPONENT"],
-                # Up to 1.30 there is no NODE, and kubelets of one version are counted: "3 x v1.29.1".
-                current=_COUNTED_VERSION.sub("", row.get("CURRENT", "")),
-                target=row.get("TARGET", ""),
-                node=row.get("NODE") or None,
-            )
-            for row in table.rows
-        )
-        before = [title for title in titles if text.count("\n", 0, title.start()) < table.start]
-        if len(before) > len(upgrades):
-            upgrades.append(_available_upgrade(before[-1].group(1), components, text))
-            components = []
-    if len(upgrades) != len(titles) or components:
-        raise ParseError("a table of components after each 'Upgrade to the latest ...'", text)
-    return UpgradePlan(tuple(upgrades), tuple(configs))
-
-
-def _upgrade_plan_json(text: str) -> UpgradePlan:
-    kind = "kubeadm upgrade plan"
-    document = _json_document(text, kind)
-    upgrades = [
-        _available_upgrade(
-            _text(upgrade, "description", kind, text),
-            [
-                ComponentUpgrade(
-                    name=_text(component, "name", kind, text),
-                    current=_text(component, "currentVersion", kind, text),
-                    target=_text(component, "newVersion", kind, text),
-                    node=_text(component, "nodeName", kind, text) if component.get("nodeName") else None,
-                )
-                for component in _items(upgrade, "components", kind, text)
-            ],
-            text,
-        )
-        for upgrade in _items(document, "availableUpgrades", kind, text)
-    ]
-    configs = [
-        ConfigVersion(
-            group=_text(config, "group", kind, text),
-            current=_text(config, "currentVersion", kind, text) or None,
-            preferred=_text(config, "preferredVersion", kind, text) or None,
-            manual_upgrade_required=config.get("manualUpgradeRequired") is True,
-        )
-        for config in _items(document, "configVersions", kind, text)
-    ]
-    return UpgradePlan(tuple(upgrades), tuple(configs))
-
-
-def _available_upgrade(description: str, components: list[ComponentUpgrade], text: str) -> AvailableUpgrade:
-    """The API server's target is the version of the upgrade, as in kubeadm's own 'upgrade apply' line."""
-    versions = [component.target for component in components if component.name == "kube-apiserver"]
-    if not versions:
-        raise ParseError(f"kube-apiserver among the components of the upgrade to the latest {description}", text)
-    return AvailableUpgrade(description, versions[0].lstrip("v"), tuple(components))
-
-
-def _dash(text: str) -> str | None:
-    return None if text in ("", "-") else text
 
 
 # --- problems ------------------------------------------------------------------------------------------------------
