@@ -15,12 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.output import (
-    ParseError,
-    error_summary,
-    excerpt,
-    redact,
-)
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.problems import error_summary
+from ansible_collections.kubestead.cluster.plugins.module_utils._redact import ParseError, excerpt, redact
 
 
 @dataclass(frozen=True)

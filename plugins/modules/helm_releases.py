@@ -199,7 +199,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.output import redact
+from ansible_collections.kubestead.cluster.plugins.module_utils._redact import redact
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import CommandError, Runner, guard
 
 RUN = "/run/kubestead"

@@ -72,7 +72,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.documents import API_VERSION
-from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.output import parse_images
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.json_output import parse_images
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Runner, guard
 
 # What runs on every node; the rest of kubeadm's list belongs to control planes.

@@ -169,7 +169,7 @@ from ansible_collections.kubestead.cluster.plugins.module_utils import _membersh
 from ansible_collections.kubestead.cluster.plugins.module_utils._certificates import ca_cert_hash, read_text
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.documents import init_documents, render
-from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.output import redact
+from ansible_collections.kubestead.cluster.plugins.module_utils._redact import redact
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Runner, guard
 
 # What an interrupted init leaves behind is what these checks of kubeadm's stumble over.

@@ -87,7 +87,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubestead.cluster.plugins.module_utils._certificates import ca_cert_hash
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.documents import API_VERSION, TOKEN_DESCRIPTION
-from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.output import parse_token_list
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.json_output import parse_token_list
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Runner, guard
 
 

@@ -42,7 +42,7 @@ tokens:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
-from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.output import parse_token_list
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.json_output import parse_token_list
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Runner, guard
 
 

@@ -11,7 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.output import redact
+from ansible_collections.kubestead.cluster.plugins.module_utils._redact import redact
 
 
 class LocalModuleAction(ActionBase):

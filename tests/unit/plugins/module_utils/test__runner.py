@@ -14,7 +14,7 @@ from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.kubestead.cluster.plugins.module_utils import _runner as runner
-from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.output import ParseError
+from ansible_collections.kubestead.cluster.plugins.module_utils._redact import ParseError
 
 TOKEN = "abcdef.0123456789abcdef"
 
