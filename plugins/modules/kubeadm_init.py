@@ -165,8 +165,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubestead.cluster.plugins.module_utils import _membership
 from ansible_collections.kubestead.cluster.plugins.module_utils._certificates import ca_cert_hash, read_text
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import membership
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.documents import init_documents, render
 from ansible_collections.kubestead.cluster.plugins.module_utils._redact import redact
@@ -195,7 +195,7 @@ class Plan:
     finish: bool = False
 
 
-def plan(member: _membership.Member) -> Plan:
+def plan(member: membership.Member) -> Plan:
     """Decide by the machine's membership; a machine with someone else's traces is refused."""
     if member.state == "bare":
         return Plan(run=True)
@@ -204,10 +204,10 @@ def plan(member: _membership.Member) -> Plan:
     if member.state == "member" and member.role == "control_plane":
         return Plan(run=False)
     if member.state == "member":
-        raise _membership.Refused(
+        raise membership.Refused(
             f"found a worker of the cluster at {member.server}, expected a bare machine; reset it first"
         )
-    raise _membership.Refused(
+    raise membership.Refused(
         f"found traces of an unknown installation ({', '.join(member.leftovers)}), "
         "expected a bare machine; reset it first"
     )
@@ -247,21 +247,21 @@ def build_documents(params: dict[str, Any], token: str, certificate_key: str, fi
 
 def apply(run: Runner, params: dict[str, Any]) -> dict[str, Any] | None:
     """Run kubeadm, and return what others need to join; None where another run has finished it meanwhile."""
-    with _membership.exclusive():
-        todo = plan(_membership.read_member(api_port=params["cluster"]["api_port"]))
+    with membership.exclusive():
+        todo = plan(membership.read_member(api_port=params["cluster"]["api_port"]))
         if not todo.run:
             return None
         token, certificate_key = kubeadm.new_token(), kubeadm.new_certificate_key()
         documents = build_documents(params, token, certificate_key, todo.finish)
         kubeadm.expect_patches(documents)
-        _membership.begin("init")
+        membership.begin("init")
         if todo.finish:
-            _membership.remove_torn_files()
+            membership.remove_torn_files()
         with kubeadm.configuration(documents, "init.yaml") as path:
             run(["kubeadm", "init", "--config", path, "--upload-certs"])
         if "upload-certs" not in (documents[0].get("skipPhases") or ()):
             kubeadm.label_certificates(run)
-        _membership.end()
+        membership.end()
     return {
         "endpoint": params["cluster"]["endpoint"],
         "token": token,
@@ -318,7 +318,7 @@ def main() -> None:
     )
     with guard(module):
         params = module.params
-        todo = plan(_membership.read_member(api_port=params["cluster"]["api_port"]))
+        todo = plan(membership.read_member(api_port=params["cluster"]["api_port"]))
         result: dict[str, Any] = {"changed": todo.run}
         if todo.run:
             shown = redact(render(build_documents(params, "<token>", "<certificate key>", todo.finish)))

@@ -115,7 +115,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubestead.cluster.plugins.module_utils import _membership
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import membership
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.documents import join_documents
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import CommandError, Runner, guard
@@ -141,10 +141,10 @@ class Plan:
     undo: bool = False
 
 
-def plan(member: _membership.Member, ca_cert_hashes: list[str]) -> Plan:
+def plan(member: membership.Member, ca_cert_hashes: list[str]) -> Plan:
     """Decide by the machine's membership; a machine of another cluster is refused."""
     if member.ca_hash and ca_cert_hashes and member.ca_hash not in ca_cert_hashes and member.state != "bare":
-        raise _membership.Refused(
+        raise membership.Refused(
             f"found a member of another cluster ({member.server}, CA {member.ca_hash}), expected a bare machine or a "
             f"member of the cluster with CA {', '.join(ca_cert_hashes)}; reset it first, or take it out of the "
             "inventory"
@@ -156,7 +156,7 @@ def plan(member: _membership.Member, ca_cert_hashes: list[str]) -> Plan:
     if member.partial_of == "join":
         return Plan(run=True, undo=True)
     found = "an interrupted kubeadm init" if member.partial_of == "init" else "traces of an unknown installation"
-    raise _membership.Refused(f"found {found} ({', '.join(member.leftovers)}), expected a bare machine; reset it first")
+    raise membership.Refused(f"found {found} ({', '.join(member.leftovers)}), expected a bare machine; reset it first")
 
 
 def undo(run: Runner, cri_socket: str) -> None:
@@ -164,7 +164,7 @@ def undo(run: Runner, cri_socket: str) -> None:
     run(["kubeadm", "reset", "--force", "--cri-socket", cri_socket])
     # kubeadm leaves certificates of kubelet to their rotation; they belong to the node that is undone.
     shutil.rmtree("/var/lib/kubelet/pki", ignore_errors=True)
-    _membership.restore_saved()
+    membership.restore_saved()
 
 
 def join(run: Runner, path: str, cri_socket: str) -> None:
@@ -203,8 +203,8 @@ def await_node(run: Runner, node_name: str) -> None:
 def apply(run: Runner, params: dict[str, Any]) -> Plan:
     """Join; return what was done, nothing where another run has joined the machine meanwhile."""
     access = params["join"]
-    with _membership.exclusive():
-        todo = plan(_membership.read_member(), access["ca_cert_hashes"])
+    with membership.exclusive():
+        todo = plan(membership.read_member(), access["ca_cert_hashes"])
         if not todo.run:
             return todo
         documents = join_documents(
@@ -225,11 +225,11 @@ def apply(run: Runner, params: dict[str, Any]) -> Plan:
         kubeadm.expect_patches(documents)
         if todo.undo:
             undo(run, params["cri_socket"])
-        _membership.begin("join")
+        membership.begin("join")
         with kubeadm.configuration(documents, "join.yaml") as path:
             join(run, path, params["cri_socket"])
         await_node(run, params["node_name"])
-        _membership.end()
+        membership.end()
     return todo
 
 
@@ -260,10 +260,10 @@ def main() -> None:
     with guard(module):
         params = module.params
         hashes = params["join"]["ca_cert_hashes"] if params["join"] else []
-        todo = plan(_membership.read_member(api_port=params["api_port"]), hashes)
+        todo = plan(membership.read_member(api_port=params["api_port"]), hashes)
         if todo.run and not module.check_mode:
             if not params["join"]:
-                raise _membership.Refused(
+                raise membership.Refused(
                     "found a machine that is not a member and no `join`, expected what kubeadm_token returns"
                 )
             todo = apply(Runner(module), params)

@@ -142,9 +142,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubestead.cluster.plugins.module_utils import _machine_state, _membership, _netfilter
+from ansible_collections.kubestead.cluster.plugins.module_utils import _netfilter
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import membership
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files, firewall, holds, swap, units
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine import state as machine_state
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import FileWish
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Runner, guard
 
@@ -245,7 +247,7 @@ class Route:
 class State:
     """What of Kubernetes is on the machine."""
 
-    member: _membership.Member
+    member: membership.Member
     links: list[str]
     routes: list[Route]
     addresses: list[str]
@@ -314,7 +316,7 @@ def read_routes(run: Runner, root: Path) -> list[Route]:
 
 def read_state(run: Runner, find: _netfilter.Find, api_port: int = 6443, root: Path = Path("/")) -> State:
     """Read the machine."""
-    member = _membership.read_member(root, api_port)
+    member = membership.read_member(root, api_port)
     links = json.loads(run(["ip", "-json", "address", "show"]).stdout)
     names = [item["ifname"] for item in links if "ifname" in item]
     network = any((root / path).exists() for path in NETWORK_TRACES) or any(map(OWN_LINK.match, names))
@@ -383,7 +385,7 @@ def unit_wishes(wanted: Sequence[Mapping[str, Any]], ours: Sequence[str]) -> lis
     return found
 
 
-def headline(member: _membership.Member) -> list[str]:
+def headline(member: membership.Member) -> list[str]:
     """Return what the machine is, as a line of what goes."""
     if member.state == "bare":
         return []
@@ -394,11 +396,11 @@ def headline(member: _membership.Member) -> list[str]:
     return [f"{role}{node}{cluster}{half}"]
 
 
-def check_cluster(member: _membership.Member, hashes: Sequence[str]) -> None:
+def check_cluster(member: membership.Member, hashes: Sequence[str]) -> None:
     """Refuse a machine of another cluster."""
     if member.ca_hash and hashes and member.ca_hash not in hashes:
         cluster = member.server or "its API is not known"
-        raise _membership.Refused(
+        raise membership.Refused(
             f"found a member of another cluster ({cluster}, CA {member.ca_hash}), expected one of the cluster with CA "
             f"{', '.join(hashes)}; take the machine out of the inventory, or, if it is to be reset all the same, allow "
             "it (reset_other_cluster: true)"
@@ -436,7 +438,7 @@ def empty(folder: str, mountinfo: str) -> None:
     """Remove a folder's contents, but never what is mounted there: that may be somebody's data."""
     mounted = mounts_below(mountinfo, os.path.realpath(folder))
     if mounted:
-        raise _membership.Refused(
+        raise membership.Refused(
             f"{folder} still has mounts ({', '.join(mounted[:3])}{' ...' if len(mounted) > 3 else ''}), which kubeadm "
             "should have ended; unmount them and run again"
         )
@@ -535,7 +537,7 @@ class Machine:
         answer = self.run(command)
         return warnings_of(answer.stdout + answer.stderr)
 
-    def kubeadm_reset(self, member: _membership.Member) -> None:
+    def kubeadm_reset(self, member: membership.Member) -> None:
         """Let kubeadm undo what it did; what it could only warn about is an error."""
         skip = ["remove-etcd-member"] if self.params["whole_cluster"] else []
         document = {
@@ -563,17 +565,17 @@ class Machine:
                     "; see on another control plane whether etcd still lists this machine (etcdctl member list) and "
                     "remove it there (etcdctl member remove)"
                 )
-            raise _membership.Refused(
+            raise membership.Refused(
                 f"kubeadm reset ended, but could not do all: {'; '.join(found)}{advice}; then run again"
             )
 
     def apply(self) -> Plan:
         """Carry it out; return what was done."""
-        with _membership.exclusive():
+        with membership.exclusive():
             before = self.read()
             todo = self.plan(before)
             if todo.kubeadm:
-                _membership.begin("reset")
+                membership.begin("reset")
                 self.kubeadm_reset(before.member)
             # kubeadm and the end of the pods took some of it along, and the rest is what has to be removed still.
             now = read_state(self.run, self.find)
@@ -596,9 +598,9 @@ class Machine:
             for step in restarts:
                 units.apply_unit(step, self.find, self.execute)
             if todo.kubeadm:
-                _membership.end()
+                membership.end()
             # Records of files that are still there stay.
-            prune(Path("/", _membership.JOURNAL).parent)
+            prune(Path("/", membership.JOURNAL).parent)
         return todo
 
     def remove_files(self, steps: Sequence[files.FileStep]) -> None:
@@ -625,7 +627,7 @@ class Machine:
         found += [f"nftables table {family} {name}" for family, name in state.tables]
         if self.params["vip"] in state.addresses:
             found.append(f"the virtual IP {self.params['vip']}")
-        if swap.COMMENT in _machine_state.read_text(swap.FSTAB):
+        if swap.COMMENT in machine_state.read_text(swap.FSTAB):
             found.append(f"swap lines of {swap.FSTAB} that are comments now")
         return found + left_firewall(Path("/")) + left_settings(Path("/"))
 
@@ -640,12 +642,12 @@ class Machine:
         """Return the versions of the packages that are installed."""
         names = self.params["packages"]
         if Path("/etc/debian_version").exists():
-            return _machine_state.parse_dpkg_status(_machine_state.read_text("/var/lib/dpkg/status"), names)
+            return machine_state.parse_dpkg_status(machine_state.read_text("/var/lib/dpkg/status"), names)
         if not names or not self.find("rpm"):
             return {}
         # rpm's exit code is the number of names that are not installed.
         command = ["rpm", "-q", "--qf", "%{NAME} %{VERSION}-%{RELEASE}\\n", *names]
-        return _machine_state.parse_rpm_query(self.run(command, check=False).stdout)
+        return machine_state.parse_rpm_query(self.run(command, check=False).stdout)
 
 
 def main() -> None:

@@ -135,8 +135,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kubestead.cluster.plugins.module_utils import _cluster_state
-from ansible_collections.kubestead.cluster.plugins.module_utils import _machine_state as machine
-from ansible_collections.kubestead.cluster.plugins.module_utils._membership import read_member
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.membership import read_member
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine import state as machine
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Runner, guard
 from ansible_collections.kubestead.cluster.plugins.module_utils._virtual_ip import parse_peers
 

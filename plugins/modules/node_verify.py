@@ -90,7 +90,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._membership import api_is_ready
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.membership import api_is_ready
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import CommandError, Runner, guard
 from ansible_collections.kubestead.cluster.plugins.module_utils._virtual_ip import answering
 

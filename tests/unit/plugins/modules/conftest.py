@@ -19,7 +19,7 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.kubestead.cluster.plugins.module_utils import _membership
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import membership
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
 from tests.unit.merge_patch import merged
 
@@ -46,7 +46,7 @@ class Programs:
 
 def held(root: Path) -> bool:
     """Whether a run holds the machine in this moment, as another process would find it."""
-    lock = root / _membership.LOCK
+    lock = root / membership.LOCK
     if not lock.exists():
         return False
     with lock.open("w") as handle:
@@ -88,12 +88,12 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root.mkdir()
     monkeypatch.setattr(kubeadm, "RUN", root / "run/kubestead")
     monkeypatch.setattr(kubeadm, "ADMIN_CONF", str(root / "etc/kubernetes/admin.conf"))
-    monkeypatch.setattr(_membership, "exclusive", functools.partial(_membership.exclusive, 0.1, root))
-    monkeypatch.setattr(_membership, "kubeadm_runs", lambda: False)
-    monkeypatch.setattr(_membership, "api_is_ready", lambda **_options: True)
+    monkeypatch.setattr(membership, "exclusive", functools.partial(membership.exclusive, 0.1, root))
+    monkeypatch.setattr(membership, "kubeadm_runs", lambda: False)
+    monkeypatch.setattr(membership, "api_is_ready", lambda **_options: True)
     for name in ("read_member", "end", "restore_saved", "remove_torn_files"):
-        monkeypatch.setattr(_membership, name, functools.partial(getattr(_membership, name), root))
-    monkeypatch.setattr(_membership, "begin", functools.partial(_membership.begin, root=root))
+        monkeypatch.setattr(membership, name, functools.partial(getattr(membership, name), root))
+    monkeypatch.setattr(membership, "begin", functools.partial(membership.begin, root=root))
     return root
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kubestead.cluster.plugins.module_utils import _membership
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import membership
 from ansible_collections.kubestead.cluster.plugins.modules import kubeadm_init
 from tests.unit.plugins.modules.conftest import held
 
@@ -38,9 +38,9 @@ ARGUMENTS: dict[str, Any] = {
 Run = Callable[..., dict[str, Any]]
 
 
-def member(**values: Any) -> _membership.Member:
-    fields: dict[str, Any] = dict.fromkeys(_membership.Member.__dataclass_fields__)
-    return _membership.Member(**{**fields, "leftovers": [], "certificates": {}, **values})
+def member(**values: Any) -> membership.Member:
+    fields: dict[str, Any] = dict.fromkeys(membership.Member.__dataclass_fields__)
+    return membership.Member(**{**fields, "leftovers": [], "certificates": {}, **values})
 
 
 def put(root: Path, path: str, content: str = "x") -> None:
@@ -62,7 +62,7 @@ class Kubeadm:
         text = Path(argv[argv.index("--config") + 1]).read_text()
         documents = [json.loads(part) for part in text.split("---\n")[1:]]
         self.documents = {document["kind"]: document for document in documents}
-        self.journal = _membership.read_journal(self.root)
+        self.journal = membership.read_journal(self.root)
         self.held = held(self.root)
         put(self.root, "etc/kubernetes/pki/ca.crt", (PKI / "1.36.3_ca.crt").read_text())
         put(self.root, "etc/kubernetes/admin.conf", "the kubeconfig")
@@ -76,7 +76,7 @@ class Kubeadm:
 
 @pytest.fixture
 def kubeadm(machine: Path, programs: Any, monkeypatch: pytest.MonkeyPatch) -> Kubeadm:
-    # The paths that are not _membership's: the CA and the administrator's kubeconfig.
+    # The paths that are not membership.py's: the CA and the administrator's kubeconfig.
     def place(path: str) -> Path:
         return machine / path.removeprefix(str(machine)).lstrip("/")
 
@@ -95,19 +95,19 @@ class TestPlan:
             (member(state="member", role="control_plane"), kubeadm_init.Plan(run=False)),
         ],
     )
-    def test_plan(self, found: _membership.Member, expected: kubeadm_init.Plan) -> None:
+    def test_plan(self, found: membership.Member, expected: kubeadm_init.Plan) -> None:
         assert kubeadm_init.plan(found) == expected
 
     def test_a_worker_is_refused(self) -> None:
         worker = member(state="member", role="worker", server="https://10.90.0.100:8443")
         expected = "^found a worker of the cluster at https://10.90.0.100:8443, expected a bare machine; reset it"
-        with pytest.raises(_membership.Refused, match=expected):
+        with pytest.raises(membership.Refused, match=expected):
             kubeadm_init.plan(worker)
 
     @pytest.mark.parametrize("origin", ["join", "unknown"])
     def test_traces_of_others_are_refused(self, origin: str) -> None:
         found = member(state="partial", partial_of=origin, leftovers=["/a", "/b"])
-        with pytest.raises(_membership.Refused, match=r"\(/a, /b\), expected a bare machine; reset it first$"):
+        with pytest.raises(membership.Refused, match=r"\(/a, /b\), expected a bare machine; reset it first$"):
             kubeadm_init.plan(found)
 
 
@@ -143,7 +143,7 @@ def test_a_directory_of_patches_that_is_missing(
     )
     assert programs.calls == []
     # Nothing was begun: the machine is bare.
-    assert _membership.read_journal(machine) is None
+    assert membership.read_journal(machine) is None
 
 
 def test_a_cluster_is_started(machine: Path, kubeadm: Kubeadm, programs: Any, run_module: Run) -> None:
@@ -176,7 +176,7 @@ def test_a_cluster_is_started(machine: Path, kubeadm: Kubeadm, programs: Any, ru
     assert cluster["networking"] == {"podSubnet": "10.244.0.0/16", "serviceSubnet": "10.96.0.0/12"}
     # The journal was there while kubeadm ran, and is gone.
     assert kubeadm.journal == "init"
-    assert _membership.read_journal(machine) is None
+    assert membership.read_journal(machine) is None
     # The secrets are in what is returned, not in what is shown.
     assert token["token"] not in result["diff"]["after"]
     assert init["certificateKey"] not in result["diff"]["after"]
@@ -217,7 +217,7 @@ def test_an_interrupted_init_is_finished(machine: Path, kubeadm: Kubeadm, progra
     assert "timed out" in failed["msg"] or "timeout" in failed["msg"] or "context deadline" in failed["msg"]
     assert "join" not in failed
     assert not list((machine / "run/kubestead").glob("*.yaml"))
-    assert _membership.read_journal(machine) == "init"
+    assert membership.read_journal(machine) == "init"
 
     # A power cut left an empty file, at which kubeadm would stop.
     put(machine, "etc/kubernetes/scheduler.conf", "")
@@ -241,7 +241,7 @@ def test_an_interrupted_init_is_finished(machine: Path, kubeadm: Kubeadm, progra
             *(f"Port-{port}" for port in (7443, 2379, 2380, 10250, 10257, 10259)),
         ]
     )
-    assert _membership.read_journal(machine) is None
+    assert membership.read_journal(machine) is None
 
 
 def test_certificates_that_the_user_does_not_upload_are_not_labelled(
@@ -256,7 +256,7 @@ def test_another_run_finished_it_while_this_one_waited(
     kubeadm: Kubeadm, programs: Any, run_module: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = [member(state="partial", partial_of="init"), member(state="member", role="control_plane")]
-    monkeypatch.setattr(_membership, "read_member", lambda **_options: answers.pop(0))
+    monkeypatch.setattr(membership, "read_member", lambda **_options: answers.pop(0))
     result = run_module(kubeadm_init, **ARGUMENTS)
     assert (result["changed"], "join" in result) == (False, False)
     assert programs.calls == []

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kubestead.cluster.plugins.module_utils import _membership
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import membership
 from ansible_collections.kubestead.cluster.plugins.modules import kubeadm_join
 from tests.unit.plugins.modules.conftest import held
 
@@ -40,9 +40,9 @@ NOT_THERE = (1, "", 'Error from server (NotFound): nodes "w1" not found\n')
 Run = Callable[..., dict[str, Any]]
 
 
-def member(**values: Any) -> _membership.Member:
-    fields: dict[str, Any] = dict.fromkeys(_membership.Member.__dataclass_fields__)
-    return _membership.Member(**{**fields, "leftovers": [], "certificates": {}, **values})
+def member(**values: Any) -> membership.Member:
+    fields: dict[str, Any] = dict.fromkeys(membership.Member.__dataclass_fields__)
+    return membership.Member(**{**fields, "leftovers": [], "certificates": {}, **values})
 
 
 def put(root: Path, path: str, content: str = "x") -> None:
@@ -62,7 +62,7 @@ class Kubeadm:
 
     def __call__(self, argv: list[str]) -> tuple[int, str, str]:
         self.document = json.loads(Path(argv[-1]).read_text().removeprefix("---"))
-        self.journal = _membership.read_journal(self.root)
+        self.journal = membership.read_journal(self.root)
         self.held = held(self.root)
         if (self.root / "etc/kubernetes/pki/ca.crt").exists():
             return 1, "", "[ERROR FileAvailable--etc-kubernetes-pki-ca.crt]: /etc/kubernetes/pki/ca.crt already exists"
@@ -116,13 +116,13 @@ class TestPlan:
             (member(state="partial", partial_of="join", ca_hash=CA_HASH), kubeadm_join.Plan(run=True, undo=True)),
         ],
     )
-    def test_plan(self, found: _membership.Member, expected: kubeadm_join.Plan) -> None:
+    def test_plan(self, found: membership.Member, expected: kubeadm_join.Plan) -> None:
         assert kubeadm_join.plan(found, [CA_HASH]) == expected
 
     @pytest.mark.parametrize("values", [{"state": "member"}, {"state": "partial", "partial_of": "join"}])
     def test_a_machine_of_another_cluster_is_refused(self, values: dict[str, str]) -> None:
         found = member(ca_hash=OTHER, server="https://192.0.2.1:6443", **values)
-        with pytest.raises(_membership.Refused) as error:
+        with pytest.raises(membership.Refused) as error:
             kubeadm_join.plan(found, [CA_HASH])
         assert str(error.value) == (
             f"found a member of another cluster (https://192.0.2.1:6443, CA {OTHER}), expected a bare machine or a "
@@ -139,7 +139,7 @@ class TestPlan:
     def test_traces_of_others_are_refused(self, origin: str, text: str) -> None:
         found = member(state="partial", partial_of=origin, leftovers=["/a", "/b"])
         expected = rf"^found {text} \(/a, /b\), expected a bare machine; reset it first$"
-        with pytest.raises(_membership.Refused, match=expected):
+        with pytest.raises(membership.Refused, match=expected):
             kubeadm_join.plan(found, [CA_HASH])
 
 
@@ -171,7 +171,7 @@ def test_a_worker_joins(machine: Path, kubeadm: Kubeadm, programs: Any, run_modu
     # Another run would have waited.
     assert kubeadm.held
     assert not held(machine)
-    assert _membership.read_journal(machine) is None
+    assert membership.read_journal(machine) is None
     again = run_module(kubeadm_join, **{**ARGUMENTS, "join": None})
     assert (again["changed"], again["diff"]) == (False, {})
     assert len(programs.calls) == 2
@@ -192,7 +192,7 @@ def test_a_directory_of_patches_that_is_missing(
         f"JoinConfiguration, patches.directory: found no directory {machine / 'none'}; expected kubeadm's patches in it"
     )
     assert programs.calls == []
-    assert _membership.read_journal(machine) is None
+    assert membership.read_journal(machine) is None
 
 
 @pytest.mark.parametrize(("schedulable", "taints"), [(True, []), (False, None)])
@@ -219,7 +219,7 @@ def test_an_interrupted_join_is_undone_and_done_again(
     assert "could not reach it" in failed["msg"]
     assert TOKEN not in json.dumps(failed)
     assert not (machine / "run/kubestead/join.yaml").exists()
-    assert _membership.read_journal(machine) == "join"
+    assert membership.read_journal(machine) == "join"
     programs.calls.clear()
     assert run_module(kubeadm_join, _ansible_check_mode=True, **ARGUMENTS)["undone"] is True
     assert programs.calls == []
@@ -234,7 +234,7 @@ def test_an_interrupted_join_is_undone_and_done_again(
     assert removed == ["/var/lib/kubelet/pki"]
     # What the user had there has come back before the join.
     assert (machine / "etc/kubernetes/audit-policy.yaml").read_text() == "rules\n"
-    assert _membership.read_member().state == "member"
+    assert membership.read_member().state == "member"
 
 
 def test_the_node_of_an_undone_join_still_counts_as_ready(
@@ -271,7 +271,7 @@ def test_kubelet_registers_its_node_after_kubeadm_has_ended(
     programs.answers["kubectl"] = lambda _argv: answers.pop(0)
     assert run_module(kubeadm_join, **ARGUMENTS)["changed"] is True
     assert (programs.calls.count(QUESTION), clock[0]) == (3, 1.0)
-    assert _membership.read_journal(machine) is None
+    assert membership.read_journal(machine) is None
 
 
 def test_a_node_that_is_never_registered_is_not_joined(
@@ -284,14 +284,14 @@ def test_a_node_that_is_never_registered_is_not_joined(
         "is then undone and done again"
     )
     assert clock[0] > kubeadm_join.REGISTER_SECONDS
-    assert _membership.read_journal(machine) == "join"
+    assert membership.read_journal(machine) == "join"
 
 
 def test_another_run_joined_it_while_this_one_waited(
     kubeadm: Kubeadm, programs: Any, run_module: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = [member(state="bare"), member(state="member", ca_hash=CA_HASH)]
-    monkeypatch.setattr(_membership, "read_member", lambda **_options: answers.pop(0))
+    monkeypatch.setattr(membership, "read_member", lambda **_options: answers.pop(0))
     result = run_module(kubeadm_join, **ARGUMENTS)
     assert (result["changed"], result["undone"], result["diff"]) == (False, False, {})
     assert programs.calls == []

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kubestead.cluster.plugins.module_utils import _membership
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import membership
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files, records
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Result
 from ansible_collections.kubestead.cluster.plugins.modules import kubeadm_reset
@@ -23,7 +23,7 @@ HASH = "sha256:aa"
 LINKS = '[{"ifname": "eth0", "addr_info": [{"local": "192.0.2.1"}]}, {"ifname": "cni0"}, {}%s]'
 
 
-def member(**values: Any) -> _membership.Member:
+def member(**values: Any) -> membership.Member:
     base: dict[str, Any] = {
         "state": "member",
         "partial_of": None,
@@ -35,7 +35,7 @@ def member(**values: Any) -> _membership.Member:
         "api_healthy": None,
         "certificates": {},
     }
-    return _membership.Member(**{**base, **values})
+    return membership.Member(**{**base, **values})
 
 
 def put(root: Path, *paths: str) -> None:
@@ -155,7 +155,7 @@ def test_routes_are_read_where_flannel_left_its_notes(tmp_path: Path) -> None:
 
 
 def test_another_cluster_is_refused_with_both_hashes() -> None:
-    with pytest.raises(_membership.Refused, match=r"sha256:aa.*sha256:bb.*reset_other_cluster"):
+    with pytest.raises(membership.Refused, match=r"sha256:aa.*sha256:bb.*reset_other_cluster"):
         kubeadm_reset.check_cluster(member(), ["sha256:bb"])
 
 
@@ -279,7 +279,7 @@ def test_what_is_mounted_is_never_removed(tmp_path: Path) -> None:
     folder = tmp_path / "var/lib/kubelet"
     put(tmp_path, "var/lib/kubelet/pods/1/data")
     line = f"36 35 98:0 / {folder}/pods/1 rw - nfs server:/data rw\n"
-    with pytest.raises(_membership.Refused, match="pods/1"):
+    with pytest.raises(membership.Refused, match="pods/1"):
         kubeadm_reset.empty(str(folder), line)
     assert (folder / "pods/1/data").exists()
     # The folder itself may be a mount point.
@@ -327,13 +327,13 @@ class Resets:
         put(machine, "etc/kubernetes/kubelet.conf", "var/lib/kubelet/pods/volume")
 
     def read(self, *_arguments: Any) -> kubeadm_reset.State:
-        found = _membership.read_member()
+        found = membership.read_member()
         folders = ["var/lib/kubelet", *(["etc/kubernetes/pki"] if found.state != "bare" else [])]
         full = [path for path in folders if kubeadm_reset.entries(self.machine / path)]
         return kubeadm_reset.State(found, [], [], [], [], [], full, [])
 
     def kubeadm(self, *_arguments: Any) -> None:
-        self.seen.append((_membership.read_journal(self.machine), held(self.machine)))
+        self.seen.append((membership.read_journal(self.machine), held(self.machine)))
         for path in ("etc/kubernetes/kubelet.conf", "var/lib/kubelet/config.yaml"):
             (self.machine / path).unlink(missing_ok=True)
         if self.kill_at == "kubeadm":
@@ -358,13 +358,13 @@ def test_a_reset_that_was_interrupted_is_finished_by_the_next(
     with pytest.raises(Interrupted):
         resets.run(kill_at)
     # kubeadm has taken what makes a member. Only the journal says that the machine is not bare, and has keys.
-    found = _membership.read_member()
+    found = membership.read_member()
     assert (found.state, found.partial_of) == ("partial", "reset")
     assert (machine / "etc/kubernetes/pki/ca.key").exists()
     assert resets.run().kubeadm
     # Both times kubeadm found the journal, and nobody else could have begun anything.
     assert resets.seen == [("reset", True), ("reset", True)]
-    assert _membership.read_member().state == "bare"
+    assert membership.read_member().state == "bare"
     assert not (machine / "etc/kubernetes/pki/ca.key").exists()
     assert not (machine / "var/lib/kubestead").exists()
     assert not held(machine)
@@ -392,7 +392,7 @@ def test_kubeadms_warnings_fail_the_reset(whole: bool, tmp_path: Path, monkeypat
     if whole:
         machine.kubeadm_reset(control_plane)
     else:
-        with pytest.raises(_membership.Refused, match="etcdctl member remove"):
+        with pytest.raises(membership.Refused, match="etcdctl member remove"):
             machine.kubeadm_reset(control_plane)
     assert ("remove-etcd-member" in documents[0]) is whole
 
@@ -415,7 +415,7 @@ def test_what_docker_is_removing_is_waited_for(
     if busy == 1:
         machine.kubeadm_reset(member())
     else:
-        with pytest.raises(_membership.Refused, match="is already in progress; then run again"):
+        with pytest.raises(membership.Refused, match="is already in progress; then run again"):
             machine.kubeadm_reset(member())
     assert pauses == slept
 
@@ -461,7 +461,7 @@ def test_what_is_left_is_told_of_the_whole_machine(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(kubeadm_reset, "left_folders", lambda root: [f"folders of {root}"])
     monkeypatch.setattr(kubeadm_reset, "left_firewall", lambda root: [f"firewall of {root}"])
     monkeypatch.setattr(kubeadm_reset, "left_settings", lambda root: [f"settings of {root}"])
-    monkeypatch.setattr(kubeadm_reset._machine_state, "read_text", lambda _path: "")
+    monkeypatch.setattr(kubeadm_reset.machine_state, "read_text", lambda _path: "")
     monkeypatch.setattr(kubeadm_reset.Machine, "held", lambda _self: ["kubelet"])
     monkeypatch.setattr(kubeadm_reset.Machine, "packages", lambda _self: {"kubelet": "1"})
     module = SimpleNamespace(params={"vip": None}, run_command=None, get_bin_path=None)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.kubestead.cluster.plugins.module_utils import _machine_state as machine_state
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine import state as machine_state
 from ansible_collections.kubestead.cluster.plugins.modules import node_state
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.kubestead.cluster.plugins.module_utils import _certificates, _durable
-from ansible_collections.kubestead.cluster.plugins.module_utils._machine_state import read_text
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine.state import read_text
 
 KUBERNETES = "etc/kubernetes"
 JOURNAL = "var/lib/kubestead/operation.json"

@@ -19,16 +19,16 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kubestead.cluster.plugins.module_utils import _membership as membership
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import membership
 
-PKI = Path(__file__).parents[2] / "fixtures" / "pki"
+PKI = Path(__file__).parents[3] / "fixtures" / "pki"
 CA_HASH = "sha256:" + (PKI / "1.36.3_ca.openssl.txt").read_text().split()[-1]
 HOLD = """
 import sys
 from pathlib import Path
-from ansible_collections.kubestead.cluster.plugins.module_utils import _membership
-_membership.kubeadm_runs = lambda: False
-with _membership.exclusive(1.0, Path(sys.argv[1])):
+from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import membership
+membership.kubeadm_runs = lambda: False
+with membership.exclusive(1.0, Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """

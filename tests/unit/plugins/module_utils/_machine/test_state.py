@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kubestead.cluster.plugins.module_utils import _machine_state as machine
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine import state as machine
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
+FIXTURES = Path(__file__).parents[3] / "fixtures"
 PROC = FIXTURES / "proc"
 ANYWHERE = "0.0.0.0"  # noqa: S104 - read, not bound
 
