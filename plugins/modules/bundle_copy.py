@@ -97,7 +97,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import make_directory
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine.apply import make_directory
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import guard
 
 _CHUNK = 1 << 20

@@ -145,7 +145,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kubestead.cluster.plugins.module_utils import _netfilter
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import membership
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import run as kubeadm
-from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files, firewall, holds, swap, units
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine import (
+    apply,
+    files,
+    firewall,
+    holds,
+    swap,
+    units,
+)
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine import state as machine_state
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import FileWish
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Runner, guard
@@ -606,7 +613,7 @@ class Machine:
     def remove_files(self, steps: Sequence[files.FileStep]) -> None:
         """Remove the roles' files, and the folders that they leave empty."""
         for step in steps:
-            files.apply_file(step, files.fetch_url, self.find, self.execute, self.label)
+            apply.apply_file(step, files.fetch_url, self.find, self.execute, self.label)
         for pattern in EMPTY_FOLDERS:
             for folder in Path("/").glob(pattern.lstrip("/")):
                 if folder.is_dir() and not entries(folder):

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ansible_collections.kubestead.cluster.plugins.action.packages import dnf_args
-from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import replace_block
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine.blocks import replace_block
 from ansible_collections.kubestead.cluster.plugins.plugin_utils import bundle_signature, sources
 
 from .cluster import PROGRAM, ROOT, Playbook

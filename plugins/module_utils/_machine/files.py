@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files of a machine: what they are, what is to change, and putting it in place in one step."""
+"""Files of a machine: how they are, how they have to be, and what changes. `apply` puts them in place."""
 
 from __future__ import annotations
 
-import errno
 import glob
 import grp
 import os
@@ -14,18 +13,14 @@ import pwd
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Callable
+from typing import Any
 
-from .. import _durable
 from . import below, openpgp, records
-from .base import Change, FindProgram, MachineError, Run, line_change, refuse
+from .base import Change, MachineError, line_change, refuse
+from .blocks import replace_block
 
 _HIDDEN = "(sensitive: not shown)\n"
 _DOWNLOAD_LIMIT = 256 * 1024 * 1024
-# URL, and the certificates to trust alone
-Fetch = Callable[[str, str], bytes]
-# target, temporary file: gives the temporary file the SELinux context that the target has to have
-Label = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
@@ -140,40 +135,6 @@ def _lookup(name: str, kind: str) -> int | None:
         return pwd.getpwnam(name).pw_uid if kind == "owner" else grp.getgrnam(name).gr_gid
     except KeyError:
         return None
-
-
-def markers(name: str) -> tuple[str, str]:
-    """The two lines around a managed block."""
-    return f"# BEGIN kubestead {name}", f"# END kubestead {name}"
-
-
-def replace_block(text: str, name: str, block: str) -> str:
-    """The text with the block put in place: where it was, else at the end; an empty block is removed.
-
-    Everything outside the block stays byte for byte (but for a newline that a last line may lack).
-    """
-    begin, end = markers(name)
-    lines = text.splitlines(keepends=True)
-    plain = [line.rstrip("\r\n") for line in lines]
-    if (
-        plain.count(begin) > 1
-        or plain.count(begin) != plain.count(end)
-        or (begin in plain and plain.index(end) < plain.index(begin))
-    ):
-        raise MachineError(
-            f"the marker lines {begin!r} and {end!r} have to stand there once each and in this order; "
-            "put them right by hand"
-        )
-    body = block.rstrip("\n")
-    new = [f"{begin}\n", f"{body}\n", f"{end}\n"] if body else []
-    if begin in plain:
-        first, last = plain.index(begin), plain.index(end)
-        lines[first : last + 1] = new
-    elif new:
-        if lines and not lines[-1].endswith("\n"):
-            lines[-1] += "\n"
-        lines += new
-    return "".join(lines)
 
 
 def stored_key(path: str, data: bytes, fingerprints: Sequence[str]) -> bytes:
@@ -379,127 +340,6 @@ def fetch_url(url: str, ca: str = "") -> bytes:
                 raise MachineError(f"{url} is larger than {_DOWNLOAD_LIMIT >> 20} MiB")
             return data
     raise MachineError(f"{url} can't be fetched: {problem}; check the address and the proxy settings")
-
-
-def make_directory(path: str) -> None:
-    """Creates a directory and what leads there, 0755 whatever the umask is."""
-    if os.path.isdir(path):
-        return
-    make_directory(os.path.dirname(path))
-    os.mkdir(path)
-    os.chmod(path, 0o755)  # noqa: S103
-
-
-def validate_file(command: Sequence[str], path: str, name: str, run: Run) -> None:
-    """Lets the program itself judge a new file."""
-    argv = [part.replace("%s", path) for part in command]
-    code, out, err = run(argv)
-    if code != 0:
-        lines = f"{out.strip()}\n{err.strip()}"
-        reason = lines.strip().replace(path, name).replace("\n", " | ")
-        raise MachineError(
-            f"{name}: the new content is refused by `{' '.join(argv)}` (code {code}), "
-            f"so it was not put in place: {reason}"
-        )
-
-
-def check_validation(steps: Sequence[FileStep], temporary: str, find: FindProgram, run: Run) -> None:
-    """Check mode: validates new contents where that tells the truth.
-
-    A program that is not installed yet can't judge, and a file whose predecessors in the list are not written yet
-    may be refused only because of that.
-    """
-    if not steps or not steps[0].wish.validate or steps[0].content is None:
-        return
-    step = steps[0]
-    program = find(step.wish.validate[0])
-    if program is None:
-        return
-    path = os.path.join(temporary, os.path.basename(step.state.target))
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(step.content or b"")
-    try:
-        validate_file((program, *step.wish.validate[1:]), path, step.wish.path, run)
-    finally:
-        os.unlink(path)
-
-
-def _write(step: FileStep, content: bytes, find: FindProgram, run: Run, label: Label) -> None:
-    target = step.state.target
-    directory = os.path.dirname(target)
-    make_directory(directory)
-    # hidden and with the same end: programs that read whole directories skip it, validators still know its kind;
-    # always the same name: what a killed run leaves is replaced by the next one
-    temporary = os.path.join(directory, ".kubestead-new." + os.path.basename(target))
-
-    def check(path: str) -> None:
-        label(target, path)
-        if step.wish.validate:
-            program = find(step.wish.validate[0])
-            if program is None:
-                raise MachineError(
-                    f"{step.wish.path}: {step.wish.validate[0]}, which has to validate it, is not installed"
-                )
-            validate_file((program, *step.wish.validate[1:]), path, step.wish.path, run)
-
-    try:
-        _durable.write(target, content, step.mode, (step.uid, step.gid), temporary, check)
-    except OSError as exc:
-        if exc.errno == errno.EBUSY:
-            raise MachineError(
-                f"{step.wish.path} can't be replaced: it is a mount point of its own "
-                "(as container engines do with /etc/hosts); "
-                "unmount it, so that it is an ordinary file"
-            ) from exc
-        raise MachineError(f"{step.wish.path} can't be written: {exc.strerror}") from exc
-
-
-def _apply_within(step: FileStep) -> None:
-    """Brings a directory where others write to what was planned. A new one has the SELinux context of its parent."""
-    wish = step.wish
-    try:
-        with below.opened(wish.within, wish.path, create=step.state.kind == "absent") as descriptor:
-            if descriptor is None:
-                raise MachineError(f"it or {wish.within} is gone since it was read; run the play again")
-            os.fchown(descriptor, step.uid, step.gid)
-            os.fchmod(descriptor, step.mode)
-    except MachineError as exc:
-        raise MachineError(f"{wish.path}: {exc}") from exc
-
-
-def apply_file(step: FileStep, fetch: Fetch, find: FindProgram, run: Run, label: Label) -> None:
-    """Brings one path to what was planned."""
-    wish, target = step.wish, step.state.target
-    content = step.content
-    if wish.state == "absent":
-        os.unlink(wish.path)
-        folder = os.path.dirname(wish.path)
-        if wish.with_folder and not os.listdir(folder):
-            os.rmdir(folder)
-        return
-    if step.fetch and wish.sha256:
-        try:
-            content = records.verified(fetch(str(wish.url), wish.ca), wish.sha256, wish.member)
-        except MachineError as exc:
-            raise MachineError(f"{wish.path}: what was fetched from {wish.url} is not accepted: {exc}") from exc
-    elif step.fetch:
-        data = fetch(str(wish.url), wish.ca)
-        try:
-            content = stored_key(wish.path, data, wish.fingerprints)
-        except MachineError as exc:
-            raise MachineError(f"{wish.path}: the key fetched from {wish.url} is not accepted: {exc}") from exc
-    if content is not None:
-        _write(step, content, find, run, label)
-        return
-    if wish.within:
-        _apply_within(step)
-        return
-    if wish.state == "directory" and step.state.kind != "directory":
-        make_directory(os.path.dirname(target))
-        os.mkdir(target, 0o700)
-        label(target, target)
-    os.chown(target, step.uid, step.gid)
-    os.chmod(target, step.mode)
 
 
 def changed_paths(steps: Sequence[FileStep]) -> dict[str, bool]:

@@ -14,6 +14,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from . import (
+    apply,
     files,
     firewall,
     holds,
@@ -217,7 +218,7 @@ class Machine:
 
     def _apply_files(self, steps: list[FileStep]) -> None:
         for step in steps:
-            files.apply_file(step, files.fetch_url, self.find, self.run, self.label)
+            apply.apply_file(step, files.fetch_url, self.find, self.run, self.label)
 
     def converge(self) -> None:
         """Read, plan, apply unless in check mode, say what changed."""
@@ -226,7 +227,7 @@ class Machine:
             plan = self.plan()
             changes = plan.changes()
             if self.check:
-                files.check_validation(plan.files, self.module.tmpdir, self.find, self.run)
+                apply.check_validation(plan.files, self.module.tmpdir, self.find, self.run)
             else:
                 self.apply(plan)
         except MachineError as exc:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm import membership
-from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files, records
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine import apply, files, records
 from ansible_collections.kubestead.cluster.plugins.module_utils._runner import Result
 from ansible_collections.kubestead.cluster.plugins.modules import kubeadm_reset
 from tests.unit.plugins.modules.conftest import held
@@ -227,7 +227,7 @@ def test_of_recorded_files_only_what_was_put_there_goes(tmp_path: Path, monkeypa
     wishes = kubeadm_reset.own_files(wanted)
     steps = files.plan_files(wishes, False)
     for step in steps:
-        files.apply_file(step, files.fetch_url, lambda name: None, lambda argv: (0, "", ""), lambda target, new: None)
+        apply.apply_file(step, files.fetch_url, lambda name: None, lambda argv: (0, "", ""), lambda target, new: None)
     kubeadm_reset.prune(tmp_path / "var/lib/kubestead")
     assert {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file()} == {
         "shared.json": '{\n  "mine": 1\n}\n',

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._machine import below, files
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine import apply, below, files
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.base import MachineError
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import FileWish
 
@@ -113,7 +113,7 @@ def test_a_link_that_is_put_there_after_the_plan(outside: Path, export: Path, pa
     (export / swapped).rename(export / "moved")
     (export / swapped).symlink_to(outside)
     with pytest.raises(MachineError, match=rf"{export / path}: found {export / swapped}, which is a symbolic link"):
-        files.apply_file(step, None, None, None, None)  # type: ignore[arg-type]  nothing is run or fetched
+        apply.apply_file(step, None, None, None, None)  # type: ignore[arg-type]  nothing is run or fetched
     assert untouched(outside)
 
 
@@ -141,10 +141,10 @@ def test_a_link_that_is_put_there_in_the_middle_of_the_walk(
     monkeypatch.setattr(below.os, moment, swap)
     if moment == "open":
         # The directories that were opened are the export's, wherever they were moved to.
-        files.apply_file(step, None, None, None, None)  # type: ignore[arg-type]
+        apply.apply_file(step, None, None, None, None)  # type: ignore[arg-type]
     else:
         with pytest.raises(MachineError, match="which is a symbolic link"):
-            files.apply_file(step, None, None, None, None)  # type: ignore[arg-type]
+            apply.apply_file(step, None, None, None, None)  # type: ignore[arg-type]
     monkeypatch.undo()
     assert untouched(outside)
 
@@ -154,7 +154,7 @@ def test_what_is_gone_since_the_plan(export: Path) -> None:
     step = files.plan_files([volume(export, "a")], False)[0]
     (export / "a").rmdir()
     with pytest.raises(MachineError, match="is gone since it was read"):
-        files.apply_file(step, None, None, None, None)  # type: ignore[arg-type]
+        apply.apply_file(step, None, None, None, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine import apply, files
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.base import MachineError
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import FileWish
 
@@ -40,7 +40,7 @@ def converge(
     """What a real run says; the labels that it sets are checked elsewhere."""
     steps = files.plan_files(wishes, check=False)
     for step in steps:
-        files.apply_file(step, fetch, find, run, lambda target, temporary: None)
+        apply.apply_file(step, fetch, find, run, lambda target, temporary: None)
     return [change.summary for step in steps for change in step.changes]
 
 
@@ -179,38 +179,6 @@ def test_binary_content_is_not_shown(tmp_path: Path) -> None:
 BLOCK = "# BEGIN kubestead n\na\n# END kubestead n\n"
 
 
-@pytest.mark.parametrize(
-    ("text", "block", "expected"),
-    [
-        ("", "a", BLOCK),
-        ("", "", ""),
-        ("x\n", "a\n", "x\n" + BLOCK),
-        ("x", "a", "x\n" + BLOCK),
-        ("x\r\n", "", "x\r\n"),
-        ("x\n" + BLOCK + "y", "a", "x\n" + BLOCK + "y"),
-        ("x\n" + BLOCK + "y", "b\nc", "x\n# BEGIN kubestead n\nb\nc\n# END kubestead n\ny"),
-        ("x\n" + BLOCK + "y\n", "", "x\ny\n"),
-        (
-            "# BEGIN kubestead other\nz\n# END kubestead other\n",
-            "a",
-            "# BEGIN kubestead other\nz\n# END kubestead other\n" + BLOCK,
-        ),
-    ],
-)
-def test_blocks(text: str, block: str, expected: str) -> None:
-    assert files.replace_block(text, "n", block) == expected
-    assert files.replace_block(expected, "n", block) == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["# BEGIN kubestead n\n", "# END kubestead n\n", "# END kubestead n\n# BEGIN kubestead n\n", BLOCK + BLOCK],
-)
-def test_broken_markers_are_refused(text: str) -> None:
-    with pytest.raises(MachineError, match="once each and in this order"):
-        files.replace_block(text, "n", "a")
-
-
 def test_a_block_keeps_the_files_attributes(tmp_path: Path) -> None:
     path = tmp_path / "hosts"
     block = FileWish(str(path), block="a", block_name="n")
@@ -259,7 +227,7 @@ def test_validation_in_check_mode(tmp_path: Path) -> None:
 
     def check(wishes: list[FileWish], installed: bool = True) -> None:
         steps = files.plan_files(wishes, check=True)
-        files.check_validation(steps, str(temporary), lambda name: "/bin/x" if installed else None, run)
+        apply.check_validation(steps, str(temporary), lambda name: "/bin/x" if installed else None, run)
 
     judged = wish(tmp_path / "file", validate=("judge", "%s"))
     check([])
@@ -300,7 +268,7 @@ def test_the_label_is_set_before_the_file_is_in_place(tmp_path: Path) -> None:
         labels.append((target, temporary, path.exists()))
 
     step = files.plan_files([wish(path)], False)[0]
-    files.apply_file(step, no_fetch, lambda name: None, no_run, label)
+    apply.apply_file(step, no_fetch, lambda name: None, no_run, label)
     assert labels == [(str(path), str(tmp_path / ".kubestead-new.file"), False)]
 
 

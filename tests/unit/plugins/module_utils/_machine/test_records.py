@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._machine import files, records
+from ansible_collections.kubestead.cluster.plugins.module_utils._machine import apply, files, records
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.base import MachineError
 from ansible_collections.kubestead.cluster.plugins.module_utils._machine.files import FileWish
 
@@ -40,7 +40,7 @@ def converge(wish: FileWish, fetch: Callable[[str], bytes] = no_fetch) -> list[s
     planned = [change.summary for step in files.plan_files([wish], check=True) for change in step.changes]
     steps = files.plan_files([wish], check=False)
     for step in steps:
-        files.apply_file(step, fetch, lambda name: None, lambda argv, **kwargs: (0, "", ""), lambda target, new: None)
+        apply.apply_file(step, fetch, lambda name: None, lambda argv, **kwargs: (0, "", ""), lambda target, new: None)
     assert [change.summary for step in steps for change in step.changes] == planned
     assert files.plan_files([wish], check=True) == []
     return planned
