@@ -52,22 +52,34 @@ class Runner:
     def __call__(self, command: Sequence[str], *, check: bool = True, stdin: str | None = None) -> Result:
         """Run a command; a failure is a :class:`CommandError` unless ``check`` is false."""
         name = command[0]
-        if name not in self._paths:
-            self._paths[name] = self._module.get_bin_path(name)
-        path = self._paths[name]
+        path = self.find(name)
         if path is None:
             raise CommandError(command, 127, "", f"{name} is not installed: no program of that name in PATH")
-        rc, stdout, stderr = self._module.run_command(
-            [path, *command[1:]],
-            data=stdin,
-            environ_update={"LC_ALL": "C"},
-            # A dollar or a tilde in an argument is what it is.
-            expand_user_and_vars=False,
-            handle_exceptions=False,
-        )
+        rc, stdout, stderr = self.execute([path, *command[1:]], stdin, raises=True)
         if check and rc != 0:
             raise CommandError(command, rc, stdout, stderr)
         return Result(rc, stdout, stderr)
+
+    def find(self, name: str) -> str | None:
+        """Return the path of a program, None where it is not installed; a user's PATH may lack the sbin directories."""
+        if name not in self._paths:
+            self._paths[name] = self._module.get_bin_path(name)
+        return self._paths[name]
+
+    def execute(self, argv: Sequence[str], data: str | None = None, *, raises: bool = False) -> tuple[int, str, str]:
+        """Run a program by its path; return its exit status, output and errors, whatever they are.
+
+        A program that can't be started lets the module fail, or raises OSError where ``raises`` is true.
+        """
+        answer: tuple[int, str, str] = self._module.run_command(
+            list(argv),
+            data=data,
+            environ_update={"LC_ALL": "C"},
+            # A dollar or a tilde in an argument is what it is.
+            expand_user_and_vars=False,
+            handle_exceptions=not raises,
+        )
+        return answer
 
     def json(self, command: Sequence[str], *, stdin: str | None = None) -> Any:
         """Run a command that answers in JSON."""

@@ -137,6 +137,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,7 @@ from ansible_collections.kubestead.cluster.plugins.module_utils._machine import 
     files,
     firewall,
     holds,
+    selinux,
     swap,
     units,
 )
@@ -508,34 +510,18 @@ class Machine:
         self.params: dict[str, Any] = module.params
         self.run = Runner(module)
 
-    def find(self, name: str) -> str | None:
-        """Return the path of a program."""
-        path: str | None = self.module.get_bin_path(name)
-        return path
-
-    def execute(self, argv: list[str], data: str | None = None) -> tuple[int, str, str]:
-        """Run a program by its path, as the parts of machine_config want it."""
-        answer: tuple[int, str, str] = self.module.run_command(argv, data=data, environ_update={"LC_ALL": "C"})
-        return answer
-
-    def label(self, target: str, temporary: str) -> None:
-        """Give a rewritten file the SELinux context of its place."""
-        if self.module.selinux_enabled():
-            context = self.module.selinux_default_context(target)
-            self.module.set_context_if_different(temporary, context, False)
-
     def plan(self, state: State) -> Plan:
         """Read units and files, and decide."""
         wishes = own_files(self.params["files"])
         ours = [wish.path for wish in wishes]
         wanted = unit_wishes(self.params["units"], ours)
-        states = units.read_units([wish.name for wish in wanted], self.find, self.execute)
+        states = units.read_units([wish.name for wish in wanted], self.run.find, self.run.execute)
         steps = units.plan_units(wanted, states, dict.fromkeys(ours, True), {}, 0, time.time_ns())
         return plan(state, steps, files.plan_files(wishes, self.module.check_mode))
 
     def read(self) -> State:
         """Read the state of the machine, which has to be one of this cluster."""
-        state = read_state(self.run, self.find)
+        state = read_state(self.run, self.run.find)
         check_cluster(state.member, self.params["ca_cert_hashes"])
         return state
 
@@ -585,12 +571,12 @@ class Machine:
                 membership.begin("reset")
                 self.kubeadm_reset(before.member)
             # kubeadm and the end of the pods took some of it along, and the rest is what has to be removed still.
-            now = read_state(self.run, self.find)
+            now = read_state(self.run, self.run.find)
             rest = self.plan(now)
             restarts = [step for step in rest.units if step.verb == "restart"]
             for step in rest.units:
                 if step not in restarts:
-                    units.apply_unit(step, self.find, self.execute)
+                    units.apply_unit(step, self.run.find, self.run.execute)
             for name in rest.links:
                 self.run(["ip", "link", "delete", name])
             for route in rest.routes:
@@ -603,7 +589,7 @@ class Machine:
                 remove_path(Path(path))
             self.remove_files(rest.files)
             for step in restarts:
-                units.apply_unit(step, self.find, self.execute)
+                units.apply_unit(step, self.run.find, self.run.execute)
             if todo.kubeadm:
                 membership.end()
             # Records of files that are still there stay.
@@ -613,17 +599,19 @@ class Machine:
     def remove_files(self, steps: Sequence[files.FileStep]) -> None:
         """Remove the roles' files, and the folders that they leave empty."""
         for step in steps:
-            apply.apply_file(step, files.fetch_url, self.find, self.execute, self.label)
+            apply.apply_file(
+                step, files.fetch_url, self.run.find, self.run.execute, partial(selinux.label, self.module)
+            )
         for pattern in EMPTY_FOLDERS:
             for folder in Path("/").glob(pattern.lstrip("/")):
                 if folder.is_dir() and not entries(folder):
                     folder.rmdir()
         if any(step.wish.path.startswith("/etc/systemd/") for step in steps):
-            units.daemon_reload(self.find, self.execute)
+            units.daemon_reload(self.run.find, self.run.execute)
 
     def left(self) -> list[str]:
         """Look for what is left."""
-        state = read_state(self.run, self.find)
+        state = read_state(self.run, self.run.find)
         found = headline(state.member)
         found += [f"package {name} {version}" for name, version in sorted(self.packages().items())]
         found += [f"package {name} is held: no upgrade changes it" for name in self.held()]
@@ -650,7 +638,7 @@ class Machine:
         names = self.params["packages"]
         if Path("/etc/debian_version").exists():
             return machine_state.parse_dpkg_status(machine_state.read_text("/var/lib/dpkg/status"), names)
-        if not names or not self.find("rpm"):
+        if not names or not self.run.find("rpm"):
             return {}
         # rpm's exit code is the number of names that are not installed.
         command = ["rpm", "-q", "--qf", "%{NAME} %{VERSION}-%{RELEASE}\\n", *names]

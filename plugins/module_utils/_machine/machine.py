@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._runner import Runner
 from . import (
     apply,
     files,
@@ -84,24 +86,8 @@ class Machine:
         self.module = module
         self.params = params
         self.check = check
-
-    def run(self, argv: list[str], data: str | None = None) -> tuple[int, str, str]:
-        """Runs a program without a shell, in the C locale."""
-        result: tuple[int, str, str] = self.module.run_command(
-            argv, data=data, binary_data=False, environ_update={"LC_ALL": "C", "LANGUAGE": "C"}
-        )
-        return result
-
-    def find(self, name: str) -> str | None:
-        """Path of a program; also where a user's PATH lacks the sbin directories."""
-        path: str | None = self.module.get_bin_path(name)
-        return path
-
-    def label(self, target: str, temporary: str) -> None:
-        """Gives a new file the SELinux context of its place."""
-        if self.module.selinux_enabled():
-            context = self.module.selinux_default_context(target)
-            self.module.set_context_if_different(temporary, context, False)
+        runner = Runner(module)
+        self.run, self.find = runner.execute, runner.find
 
     def _boot_file(self, path: str, wanted: Any | None, content: bytes) -> list[FileStep]:
         """A file that keeps settings over a boot; None: not ours to say, empty: none."""
@@ -217,8 +203,9 @@ class Machine:
         units.check_started(plan.units, self.find, self.run)
 
     def _apply_files(self, steps: list[FileStep]) -> None:
+        label = partial(selinux.label, self.module)
         for step in steps:
-            apply.apply_file(step, files.fetch_url, self.find, self.run, self.label)
+            apply.apply_file(step, files.fetch_url, self.find, self.run, label)
 
     def converge(self) -> None:
         """Read, plan, apply unless in check mode, say what changed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from .base import Change, MachineError, line_change
 
@@ -23,6 +24,12 @@ class SelinuxState:
 
     live: str | None
     config: str | None
+
+
+def label(module: Any, target: str, temporary: str) -> None:
+    """Give a new file the SELinux context of the path that it is for."""
+    if module.selinux_enabled():
+        module.set_context_if_different(temporary, module.selinux_default_context(target), False)
 
 
 def read_selinux() -> SelinuxState:

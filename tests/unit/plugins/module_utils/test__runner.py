@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,6 +99,30 @@ class TestRunner:
             runner.Runner(module)(["nonsense", "x"], check=check)
         assert error.value.rc == 127
         assert module.calls == []
+
+    def test_finds_programs(self) -> None:
+        run = runner.Runner(Module())
+        assert run.find("kubeadm") == "/usr/bin/kubeadm"
+        assert run.find("nonsense") is None
+
+    @pytest.mark.parametrize("raises", [True, False])
+    def test_executes_by_path(self, raises: bool) -> None:
+        module = Module(3, "out", "err")
+        assert runner.Runner(module).execute(["/bin/x", "~"], "in", raises=raises) == (3, "out", "err")
+        command, options = module.calls[0]
+        assert command == ["/bin/x", "~"]
+        assert options == {
+            "data": "in",
+            "environ_update": {"LC_ALL": "C"},
+            "expand_user_and_vars": False,
+            "handle_exceptions": not raises,
+        }
+        assert module.asked == []
+
+    def test_nothing_else_runs_programs(self) -> None:
+        plugins = Path(__file__).parents[4] / "plugins"
+        callers = [path.name for path in plugins.rglob("*.py") if "run_command(" in path.read_text()]
+        assert callers == ["_runner.py"]
 
     def test_json(self) -> None:
         module = Module(stdout='{"images": []}')

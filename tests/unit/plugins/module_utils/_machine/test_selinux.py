@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -69,3 +70,15 @@ def test_read_and_apply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(selinux, "_ENFORCE", str(tmp_path))
     with pytest.raises(MachineError, match="SELinux can't be set to enforcing: Is a directory"):
         selinux.apply_selinux("enforcing")
+
+
+@pytest.mark.parametrize(("enabled", "labelled"), [(True, [("/new", "context of /etc/x", False)]), (False, [])])
+def test_a_new_file_gets_the_context_of_its_path(enabled: bool, labelled: list[tuple[str, str, bool]]) -> None:
+    given: list[tuple[str, str, bool]] = []
+    module = SimpleNamespace(
+        selinux_enabled=lambda: enabled,
+        selinux_default_context=lambda path: f"context of {path}",
+        set_context_if_different=lambda *arguments: given.append(arguments),
+    )
+    selinux.label(module, "/etc/x", "/new")
+    assert given == labelled
