@@ -13,7 +13,6 @@ TOKEN = "abcdef.0123456789abcdef"
 KEY = "0123456789abcdef" * 4
 HASH = "sha256:" + "5e" * 32
 JOIN = f"kubeadm join 10.90.0.100:8443 --token {TOKEN} --discovery-token-ca-cert-hash {HASH}"
-SUCCESS = "Your Kubernetes control-plane has initialized successfully!"
 
 
 def fixture(name: str) -> str:

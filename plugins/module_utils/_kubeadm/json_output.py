@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Parse what kubeadm prints with ``-o json``: tokens, images, versions."""
+"""Parse what kubeadm prints with ``-o json``: tokens and images."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.kubestead.cluster.plugins.module_utils._kubeadm.join_command import TOKEN_VALUE
 from ansible_collections.kubestead.cluster.plugins.module_utils._redact import ParseError
+
+_TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,6 @@ class BootstrapToken:
     usages: tuple[str, ...]
     groups: tuple[str, ...]
     description: str
-
-
-@dataclass(frozen=True)
-class KubeadmVersion:
-    """``kubeadm version``; ``version`` without the leading v."""
-
-    version: str
-    platform: str
-    git_commit: str
 
 
 def _json_documents(text: str, kind: str) -> list[dict[str, Any]]:
@@ -86,7 +78,7 @@ def parse_token_list(text: str) -> tuple[BootstrapToken, ...]:
     tokens = []
     for document in _json_documents(text, kind):
         token = _text(document, "token", kind, text)
-        if not TOKEN_VALUE.fullmatch(token):
+        if not _TOKEN.fullmatch(token):
             raise ParseError("tokens of the form ID.SECRET", text)
         tokens.append(
             BootstrapToken(
@@ -99,22 +91,6 @@ def parse_token_list(text: str) -> tuple[BootstrapToken, ...]:
             )
         )
     return tuple(tokens)
-
-
-def parse_version(text: str) -> KubeadmVersion:
-    """``kubeadm version -o json``."""
-    kind = "kubeadm version"
-    client = _json_document(text, kind).get("clientVersion")
-    if not isinstance(client, dict):
-        raise ParseError("'clientVersion' in JSON of kubeadm version", text)
-    version = _text(client, "gitVersion", kind, text)
-    if not re.match(r"v\d+\.\d+\.\d+", version):
-        raise ParseError("a 'gitVersion' like v1.36.3", text)
-    return KubeadmVersion(
-        version=version[1:],
-        platform=_text(client, "platform", kind, text),
-        git_commit=_text(client, "gitCommit", kind, text),
-    )
 
 
 def parse_images(text: str) -> tuple[str, ...]:

@@ -77,26 +77,6 @@ class TestTokenList:
             json_output.parse_token_list(text)
 
 
-class TestVersion:
-    def test_recorded(self, version: str) -> None:
-        found = json_output.parse_version(fixture(f"{version}_version.json"))
-        assert found == json_output.KubeadmVersion(version, "linux/amd64", "0" * 40)
-
-    @pytest.mark.parametrize(
-        ("text", "expected"),
-        [
-            ("{}", "clientVersion"),
-            ('{"clientVersion": {}}', "gitVersion"),
-            ('{"clientVersion": {"gitVersion": "1.36.3"}}', "like v1.36.3"),
-            ("{}\n{}", "one JSON object"),
-            ("kubeadm version: v1.36.3", "JSON of kubeadm version"),
-        ],
-    )
-    def test_errors(self, text: str, expected: str) -> None:
-        with pytest.raises(ParseError, match=expected):
-            json_output.parse_version(text)
-
-
 class TestImages:
     def test_recorded(self, version: str) -> None:
         images = json_output.parse_images(fixture(f"{version}_images.json"))
@@ -110,4 +90,12 @@ class TestImages:
     @pytest.mark.parametrize("text", ['{"images": []}', "{}"])
     def test_none(self, text: str) -> None:
         with pytest.raises(ParseError, match="at least one image"):
+            json_output.parse_images(text)
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [("{}\n{}", "one JSON object"), ("registry.k8s.io/pause:3.10", "JSON of kubeadm config images list")],
+    )
+    def test_errors(self, text: str, expected: str) -> None:
+        with pytest.raises(ParseError, match=expected):
             json_output.parse_images(text)
